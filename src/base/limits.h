@@ -1,0 +1,21 @@
+#pragma once
+/* Everything a caller can make grow has its limit here, with the reason for the figure. */
+
+// Parameters travel in the URL even for POST; configurations of 60 kB exist (spec 01, section 1).
+#define KN_MAX_TARGET_BYTES (1024 * 1024)
+// Timelines of megabytes travel in the form body.
+#define KN_MAX_FORM_BYTES (16 * 1024 * 1024)
+// One request's headers; clients send under 4 KiB, STS tokens and policies add a few more.
+#define KN_MAX_HEADER_BYTES (64 * 1024)
+// OSS: PutObject and one part take at most 5 GiB (spec 09, 4.3).
+#define KN_MAX_PUT_BYTES (5ll * 1024 * 1024 * 1024)
+// OSS: parts of one upload (spec 09, 4.4).
+#define KN_MAX_PARTS 10000
+// XML bodies of OSS: 10,000 parts of a completion are about 1 MiB.
+#define KN_MAX_XML_BYTES (4 * 1024 * 1024)
+// ClientToken (spec 01, section 9).
+#define KN_MAX_CLIENT_TOKEN 64
+// Nesting of JSON a client sends: jansson's own limit is 2048, far beyond any real request.
+#define KN_MAX_JSON_BYTES (16 * 1024 * 1024)
+// A job is tried this often (design, section 3).
+#define KN_MAX_ATTEMPTS 3

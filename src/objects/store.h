@@ -1,0 +1,136 @@
+#pragma once
+/*
+ * Buckets and objects. Two back ends behind one header:
+ *
+ *   file:DIR    metadata in the database (the truth), bytes in files named by a random id and never
+ *               changed in place: DIR/<first two of id>/<id>. Publishing an object is one row.
+ *   s3://…      any S3-compatible store; metadata lives there. Multipart for large writes.
+ *
+ * A write is staged out of sight, then committed: readers see the old object or the new one, whole.
+ * Thread-safety: struct kn_store for all threads; readers and writers belong to one thread.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "base/error.h"
+#include "base/id.h"
+#include "db/db.h"
+
+struct kn_store;
+
+struct kn_object_info {
+    int64_t size_bytes;
+    int64_t modified_us;
+    char etag[48];          // without quotes: upper-case MD5, or MD5-N of a multipart upload
+    uint64_t crc64;
+    bool has_crc64;
+    char content_type[128];
+    char type[16];          // Normal, Multipart, Appendable
+    char acl[24];           // default, private, public-read, public-read-write
+    char version[KN_ID_SIZE]; // changes with the content; "" when the back end has none
+    json_t *meta;           // owned; x-oss-meta-* (without prefix) and Cache-Control,
+                            // Content-Disposition, Content-Encoding, Expires; NULL when none
+};
+void kn_object_info_clear(struct kn_object_info *info);
+
+struct kn_store_config {
+    const char *url;      // file:DIR or s3://…
+    struct kn_db *db;     // borrowed
+    const char *region, *owner_id;
+};
+kn_code kn_store_open(struct kn_store **out, const struct kn_store_config *config,
+                      struct kn_error *err);
+void kn_store_close(struct kn_store **store);
+bool kn_store_is_local(const struct kn_store *store);
+
+/* ---- buckets ---- */
+
+struct kn_bucket {
+    char name[64];
+    char acl[24];
+    int64_t created_us;
+    bool forbid_overwrite;   // every write to an existing name is refused
+    char *cors;              // owned JSON array of rules, or NULL
+};
+void kn_bucket_clear(struct kn_bucket *bucket);
+kn_code kn_bucket_create(struct kn_store *store, const char *name, const char *acl,
+                         struct kn_error *err); // an own bucket again: KN_OK, ACL updated
+kn_code kn_bucket_get(struct kn_store *store, const char *name, struct kn_bucket *out,
+                      struct kn_error *err);    // KN_ENOTFOUND, reason NoSuchBucket
+kn_code kn_bucket_update(struct kn_store *store, const struct kn_bucket *bucket,
+                         struct kn_error *err);
+kn_code kn_bucket_delete(struct kn_store *store, const char *name, struct kn_error *err);
+kn_code kn_bucket_list(struct kn_store *store, struct kn_bucket **out, size_t *out_n,
+                       struct kn_error *err);   // malloc'd array, each to be cleared
+
+/* ---- reading ---- */
+
+kn_code kn_object_stat(struct kn_store *store, const char *bucket, const char *key,
+                       struct kn_object_info *out, struct kn_error *err); // reason NoSuchKey
+struct kn_object_reader;
+kn_code kn_object_open(struct kn_store *store, const char *bucket, const char *key,
+                       struct kn_object_reader **out, struct kn_object_info *out_info,
+                       struct kn_error *err);
+/* A local descriptor to the bytes (borrowed), or -1 when they are remote. */
+int kn_object_fd(const struct kn_object_reader *reader);
+/* Always the version that was opened: a changed remote object is KN_ECONFLICT. */
+kn_code kn_object_read_at(struct kn_object_reader *reader, int64_t offset, void *out, size_t n,
+                          size_t *out_got, struct kn_error *err);
+void kn_object_reader_free(struct kn_object_reader **reader);
+
+/* ---- writing ---- */
+
+struct kn_put_options {
+    const char *content_type;   // NULL: application/octet-stream
+    const char *acl;            // NULL: default
+    const json_t *meta;         // borrowed, may be NULL
+    bool forbid_overwrite;      // KN_ECONFLICT, reason FileAlreadyExists, also at commit
+    const char *content_md5;    // base64; checked at commit (reason InvalidDigest); may be NULL
+};
+struct kn_object_writer;
+kn_code kn_object_create(struct kn_store *store, const char *bucket, const char *key,
+                         const struct kn_put_options *options, struct kn_object_writer **out,
+                         struct kn_error *err);
+kn_code kn_object_write(struct kn_object_writer *writer, const void *bytes, size_t n,
+                        struct kn_error *err);
+/* Durable and visible on return. */
+kn_code kn_object_commit(struct kn_object_writer *writer, struct kn_object_info *out_info,
+                         struct kn_error *err);
+void kn_object_writer_free(struct kn_object_writer **writer); // abandons when not committed
+
+/* ---- outputs of jobs: staged by a worker, published with the job's end ---- */
+
+/*
+ * Stage an output: *out_fd is an unlinked or hidden file to write to (seekable), owned by the caller
+ * until sealed. The name is checked now (bucket exists, key valid, forbid_overwrite) and again at
+ * publishing.
+ */
+struct kn_staged;
+kn_code kn_staged_create(struct kn_store *store, const char *bucket, const char *key,
+                         const char *job_id, struct kn_staged **out, int *out_fd,
+                         struct kn_error *err);
+/* The bytes are complete: digest, fsync, upload to a remote store. */
+kn_code kn_staged_seal(struct kn_staged *staged, const char *content_type, struct kn_error *err);
+/*
+ * Make sealed outputs visible, inside the transaction that ends their job. For a remote store the
+ * intent was recorded by kn_staged_prepare() beforehand and the completion is idempotent.
+ */
+kn_code kn_staged_prepare(struct kn_store *store, struct kn_staged *const *staged, size_t n,
+                          struct kn_error *err);
+kn_code kn_staged_publish(struct kn_store *store, struct kn_tx *tx, struct kn_staged *const *staged,
+                          size_t n, struct kn_error *err);
+void kn_staged_free(struct kn_staged **staged); // abandons what was not published
+
+/* Listing, copy, append, multipart, ACLs and deletes: objects/list.h, objects/multipart.h, … */
+
+/*
+ * Called inside the transaction that makes an object visible or removes it (local back end) or just
+ * after (remote): upload events hang here. Set once.
+ */
+typedef kn_code (*kn_object_hook)(struct kn_tx *tx, const char *event_name, const char *bucket,
+                                  const char *key, const struct kn_object_info *info,
+                                  void *context, struct kn_error *err);
+void kn_store_set_hook(struct kn_store *store, kn_object_hook hook, void *context);

@@ -1,9 +1,53 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* kinora: the program people type. */
+/* kinora: the program people type. Finds the command in the table and runs it. */
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-int main(void)
+#include "base/log.h"
+#include "base/strings.h"
+#include "cli/cli.h"
+
+static void print_help(FILE *out)
 {
-    puts("kinora " KN_VERSION);
-    return 0;
+    (void)fputs("kinora " KN_VERSION ": a self-hosted intelligent media service\n\n"
+                "usage: kinora COMMAND [OPTIONS]\n",
+                out);
+    const char *group = "";
+    for (const struct kn_command *c = kn_commands; c->name; c++) {
+        if (strcmp(group, c->group) != 0)
+            (void)fprintf(out, "\n%s\n", c->group);
+        group = c->group;
+        (void)fprintf(out, "  %-12s %s\n", c->name, c->summary);
+    }
+    (void)fputs("\n'kinora COMMAND --help' shows a command's options, with examples.\n", out);
+}
+
+static void log_level_from_environment(void)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    const char *wish = getenv("KINORA_LOG");
+    for (int i = 0; wish && i < 4; i++)
+        if (kn_equal_nocase(wish, names[i]))
+            kn_log_set_level((enum kn_log_level)i);
+}
+
+int main(int argc, char **argv)
+{
+    (void)signal(SIGPIPE, SIG_IGN); // a reader that went away is an error value, not a death
+    log_level_from_environment();
+    if (argc < 2 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
+        strcmp(argv[1], "-h") == 0) {
+        print_help(argc < 2 ? stderr : stdout);
+        return argc < 2 ? KN_EXIT_USAGE : KN_EXIT_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        (void)puts("kinora " KN_VERSION);
+        return KN_EXIT_OK;
+    }
+    for (const struct kn_command *c = kn_commands; c->name; c++)
+        if (strcmp(argv[1], c->name) == 0)
+            return c->run(argc - 1, argv + 1);
+    return kn_cli_usage(NULL, "there is no command '%s'", argv[1]);
 }

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The table of commands. */
+#include "cli/cli.h"
+
+#include <stddef.h>
+
+#include "cli/commands.h"
+
+const struct kn_command kn_commands[] = {
+    {NULL, NULL, NULL, NULL},
+};

@@ -1,0 +1,2 @@
+#pragma once
+/* The commands: one per file cmd_<name>.c; commands.c lists them. */

@@ -7,5 +7,6 @@
 #include "cli/commands.h"
 
 const struct kn_command kn_commands[] = {
+    {"doctor", "this machine", "what this machine can do, and what is missing", kn_cmd_doctor},
     {NULL, NULL, NULL, NULL},
 };

@@ -74,8 +74,8 @@ struct kn_object_reader;
 kn_code kn_object_open(struct kn_store *store, const char *bucket, const char *key,
                        struct kn_object_reader **out, struct kn_object_info *out_info,
                        struct kn_error *err);
-/* A local descriptor to the bytes (borrowed), or -1 when they are remote. */
-int kn_object_fd(const struct kn_object_reader *reader);
+/* A local descriptor to the bytes (borrowed; read it at offsets), or -1 when they are remote. */
+int kn_object_fd(struct kn_object_reader *reader);
 /* Always the version that was opened: a changed remote object is KN_ECONFLICT. */
 kn_code kn_object_read_at(struct kn_object_reader *reader, int64_t offset, void *out, size_t n,
                           size_t *out_got, struct kn_error *err);
@@ -89,6 +89,8 @@ struct kn_put_options {
     const json_t *meta;         // borrowed, may be NULL
     bool forbid_overwrite;      // KN_ECONFLICT, reason FileAlreadyExists, also at commit
     const char *content_md5;    // base64; checked at commit (reason InvalidDigest); may be NULL
+    bool is_append;             // the writer will be given to kn_object_append()
+    const char *event;          // what the hook is told; NULL: ObjectCreated:PutObject
 };
 struct kn_object_writer;
 kn_code kn_object_create(struct kn_store *store, const char *bucket, const char *key,
@@ -104,8 +106,8 @@ void kn_object_writer_free(struct kn_object_writer **writer); // abandons when n
 /* ---- outputs of jobs: staged by a worker, published with the job's end ---- */
 
 /*
- * Stage an output: *out_fd is an unlinked or hidden file to write to (seekable), owned by the caller
- * until sealed. The name is checked now (bucket exists, key valid, forbid_overwrite) and again at
+ * Stage an output: *out_fd is a file out of sight to write to (seekable), owned by the caller, who
+ * may close it before or after sealing but writes nothing after. The name is checked now (bucket exists, key valid, forbid_overwrite) and again at
  * publishing.
  */
 struct kn_staged;
@@ -124,7 +126,62 @@ kn_code kn_staged_publish(struct kn_store *store, struct kn_tx *tx, struct kn_st
                           size_t n, struct kn_error *err);
 void kn_staged_free(struct kn_staged **staged); // abandons what was not published
 
-/* Listing, copy, append, multipart, ACLs and deletes: objects/list.h, objects/multipart.h, … */
+/* ---- changing what is there ---- */
+
+/* KN_OK also when there was no such object. *out_existed may be NULL. */
+kn_code kn_object_delete(struct kn_store *store, const char *bucket, const char *key,
+                         bool *out_existed, struct kn_error *err);
+/* All in one transaction. */
+kn_code kn_object_delete_many(struct kn_store *store, const char *bucket, const char *const *keys,
+                              size_t n, struct kn_error *err);
+kn_code kn_object_set_acl(struct kn_store *store, const char *bucket, const char *key,
+                          const char *acl, struct kn_error *err);
+/*
+ * Copy without copying bytes: both names share them.
+ *
+ *   options     NULL keeps the source's type and meta; otherwise replaces them (then "Normal")
+ *   if_version  the source must still be this version (KN_ECONFLICT); NULL: any
+ */
+struct kn_copy {
+    const char *from_bucket, *from_key, *to_bucket, *to_key; // borrowed
+    const char *if_version;
+    const char *acl;                // NULL: default
+    bool replaces_meta;             // take content_type and meta from here
+    const char *content_type;
+    const json_t *meta;
+    bool forbid_overwrite;
+};
+kn_code kn_object_copy(struct kn_store *store, const struct kn_copy *copy,
+                       struct kn_object_info *out_info, struct kn_error *err);
+/*
+ * Append what `writer` (made by kn_object_create() for this name) collected at `position`, which
+ * must be the object's length (reason PositionNotEqualToLength; *out_length then holds it); an
+ * object written otherwise is refused (ObjectNotAppendable). Durable and visible on return.
+ */
+kn_code kn_object_append(struct kn_object_writer *writer, int64_t position, int64_t *out_length,
+                         struct kn_object_info *out_info, struct kn_error *err);
+
+/* Listing: objects/list.h. Multipart uploads: objects/multipart.h. */
+
+/* ---- housekeeping ---- */
+
+/*
+ * Unlink files that nothing refers to: released ones after grace_us, strays of writes that never
+ * finished when untouched for stray_us. *out_n (may be NULL) counts them.
+ */
+kn_code kn_store_sweep(struct kn_store *store, int64_t grace_us, int64_t stray_us, size_t *out_n,
+                       struct kn_error *err);
+
+/* What the dialects served, per bucket, since the last take: the usage ledger drains it. */
+struct kn_store_usage {
+    char bucket[64];
+    int64_t n_reads, n_writes;
+    int64_t bytes_in, bytes_out;
+};
+void kn_store_usage_add(struct kn_store *store, const char *bucket, bool is_write, int64_t bytes_in,
+                        int64_t bytes_out);
+/* malloc'd array for the caller to free; NULL and 0 when there is nothing. */
+struct kn_store_usage *kn_store_usage_take(struct kn_store *store, size_t *out_n);
 
 /*
  * Called inside the transaction that makes an object visible or removes it (local back end) or just

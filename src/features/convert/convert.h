@@ -3,9 +3,9 @@
  * Conversion: one set of inputs, any number of outputs, one decode.
  *
  * The canonical object is the wire's Config (spec 02, section 5) after three steps done by
- * kn_convert_canonical() in convert_spec.c: every address is canonical (base/uri.h), every output
- * carries under "Template" the whole template configuration with OverrideParams merged over it and
- * under "Watermarks" the merged watermark templates, and names and ranges have been checked. So a
+ * kn_convert_canonical() in canonical.c: every address is canonical (base/uri.h), every output
+ * carries under "Template" the whole template configuration with OverrideParams merged over it, the
+ * watermarks of "Features" carry their templates too, and names and ranges have been checked. So a
  * run needs nothing but the object and its context.
  *
  *   { "JobName": …,

@@ -225,14 +225,18 @@ static void group_read(struct kn_reader *r, struct kn_place at,
                        const struct kn_read_inputs *inputs, struct kn_convert_group *group)
 {
     group->name = kn_read_text(r, at, "Name");
-    group->type = (enum kn_group_type)kn_read_word(r, at, "Type", group_types, "InvalidParameter",
+    // What the canonical object keeps in the group itself stands in GroupConfig on the wire.
+    const char *path = kn_arena_printf(r->arena, "%s.GroupConfig", at.path);
+    struct kn_place own = {at.value, path ? path : at.path};
+    group->type = (enum kn_group_type)kn_read_word(r, own, "Type", group_types, "InvalidParameter",
                                                    KN_GROUP_FILE);
-    group->base = kn_read_text(r, at, "Base");
-    const char *manifest = kn_read_text(r, at, "ManifestName");
-    extend_read(r, at, inputs, group);
+    group->base = kn_read_text(r, own, "Base");
+    const char *manifest = kn_read_text(r, own, "ManifestName");
+    extend_read(r, own, inputs, group);
     if (group->type != KN_GROUP_FILE && r->rc == KN_OK) {
         if (!group->base || !manifest) {
-            kn_read_fail(r, "EmptyValue", at, group->base ? "ManifestName" : "Base", "is empty");
+            kn_read_fail(r, "EmptyValue", own, group->base ? "ManifestName" : "OutputFileBase",
+                         "is empty");
             return;
         }
         group->manifest_uri = kn_arena_printf(r->arena, "%s%s", group->base, manifest);

@@ -345,7 +345,7 @@ static void video_read(struct kn_reader *r, struct kn_place config,
     struct kn_convert_video *video = &output->video;
     struct kn_place at = kn_read_object(r, config, "Video");
     video->input_index = KN_INPUT_AUTO;
-    if (!at.value || kn_read_bool(r, at, "Remove", false))
+    if (!at.value || output->subtype == KN_SUBTYPE_AUDIO || kn_read_bool(r, at, "Remove", false))
         return;
     video->mode = output->subtype == KN_SUBTYPE_REMUX ? KN_STREAM_COPY : KN_STREAM_ENCODE;
     video->input_index = input_read(r, at, inputs, NULL);

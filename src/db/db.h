@@ -4,15 +4,23 @@
  *
  * SQL is the common subset, with '?' for parameters (turned into $1… for PostgreSQL), BIGINT for
  * times (microseconds) and booleans, TEXT, and BLOB (BYTEA there). A transaction is a function: it
- * may be run again after a serialisation failure or a lost connection, so it changes nothing outside
- * its transaction except what its context says is safe to repeat.
+ * may be run again after a serialisation failure or a lost connection, so it changes nothing
+ * outside its transaction except what its context says is safe to repeat.
  *
  * SQLite has one writer (decisions 6): write transactions of all threads go to one thread, which
  * runs several of them under one commit, each inside its own savepoint. PostgreSQL uses a pool of
  * connections. Reads use connections of their own on both.
  *
+ * After any statement of a transaction has failed, the transaction can only be rolled back: a
+ * function that answers KN_OK all the same gets KN_EBUG. "INSERT … ON CONFLICT DO NOTHING" and the
+ * number of changes are how to try.
+ *
+ * PostgreSQL infers a parameter's type from its surroundings; where there is nothing to infer from,
+ * write CAST(? AS BIGINT). Row locks (FOR UPDATE, FOR SHARE, SKIP LOCKED) at the end of a statement
+ * are dropped for SQLite, whose writer is alone anyway.
+ *
  * Thread-safety: struct kn_db is for all threads; a transaction and its statements belong to the
- * function they were given to.
+ * function they were given to. A transaction function must not begin another write.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,14 +46,24 @@ bool kn_db_is_postgres(const struct kn_db *db);
  */
 typedef kn_code (*kn_tx_fn)(struct kn_tx *tx, void *context, struct kn_error *err);
 
-/* Run in a write transaction; returns when it is durable (or has failed). */
+/*
+ * Run in a write transaction; returns when it is durable (or has failed). Transactions happen as if
+ * one after another (on PostgreSQL: SERIALIZABLE, run again when two clash).
+ */
 kn_code kn_db_write(struct kn_db *db, kn_tx_fn fn, void *context, struct kn_error *err);
 /*
- * The same without waiting: `done` is called once, on a thread of the database's, after the commit
- * is durable or has failed. `done` must not block.
+ * The same at READ COMMITTED on PostgreSQL, for busy tables: nothing is run again merely because
+ * others were near, but another transaction may commit between two statements of this one. The
+ * function guards itself: conditional UPDATEs, ON CONFLICT, row locks, kn_tx_lock().
+ */
+kn_code kn_db_write_guarded(struct kn_db *db, kn_tx_fn fn, void *context, struct kn_error *err);
+/*
+ * kn_db_write() without waiting: `done` is called once, on a thread of the database's, after the
+ * commit is durable or has failed. `done` must not block.
  */
 typedef void (*kn_db_done)(kn_code rc, const struct kn_error *err, void *context);
 void kn_db_write_async(struct kn_db *db, kn_tx_fn fn, void *context, kn_db_done done);
+void kn_db_write_guarded_async(struct kn_db *db, kn_tx_fn fn, void *context, kn_db_done done);
 /* Run in a read-only transaction: a consistent picture. */
 kn_code kn_db_read(struct kn_db *db, kn_tx_fn fn, void *context, struct kn_error *err);
 
@@ -89,10 +107,17 @@ bool kn_tx_is_postgres(const struct kn_tx *tx);
 kn_code kn_tx_now(struct kn_tx *tx, int64_t *out_us, struct kn_error *err);
 
 /*
+ * Until the end of this transaction no other transaction that locks the same name goes past this
+ * call. In a guarded transaction everything read afterwards is current. Free on SQLite.
+ */
+kn_code kn_tx_lock(struct kn_tx *tx, const char *name, struct kn_error *err);
+
+/*
  * Wake-ups between threads, processes and machines: kn_tx_notify() takes effect after the commit;
- * kn_db_watch() calls `wake` (on a thread of the database's; it must not block) soon after anyone
- * notified `topic`. Wake-ups are hints: they are coalesced, may come for nothing, and whoever needs
- * certainty also polls.
+ * kn_db_watch() calls `wake` (on a thread of the database's; it must not block, nor watch or
+ * unwatch) soon after anyone notified `topic` (at most 31 letters). After kn_db_unwatch() returns,
+ * `wake` is not running and is not called again. Wake-ups are hints: they are coalesced, may come
+ * for nothing, and whoever needs certainty also polls.
  */
 void kn_tx_notify(struct kn_tx *tx, const char *topic);
 typedef void (*kn_db_wake)(void *context);

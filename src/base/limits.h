@@ -19,3 +19,5 @@
 #define KN_MAX_JSON_BYTES (16 * 1024 * 1024)
 // A job is tried this often (design, section 3).
 #define KN_MAX_ATTEMPTS 3
+// Series in /metrics: a label that callers choose (a bucket's name) must not fill the memory.
+#define KN_MAX_METRICS 4096

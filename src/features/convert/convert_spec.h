@@ -193,7 +193,7 @@ struct kn_convert_audio {
     int input_index;          // KN_INPUT_AUTO: the video's input, else the first one with audio
     int selector_index;       // in inputs[input_index].selectors; -1: the default (first) stream
     enum kn_language_control language_control;
-    char language[4]; // ISO 639-2/T, "" when not given; see kn_language_result()
+    char language[4]; // ISO 639-2/T, "" when not given; see kn_resolve_language()
     enum kn_audio_codec codec;
     enum kn_aac_profile profile;
     // AllowLowComplexity: where no encoder for `profile` is installed, AAC-LC may stand in.

@@ -9,7 +9,7 @@
  * it lends live until then. A client that goes away does not free a request: replying to it is
  * harmless.
  *
- * What the HTTP layer answers by itself (400, 408, 413, 414, 431, 500, 503) goes through the
+ * What the HTTP layer answers by itself (400, 408, 413, 414, 431, 503, 505) goes through the
  * listener's `on_error`, so that every dialect words its own errors.
  */
 #include <stdbool.h>
@@ -52,6 +52,7 @@ kn_code kn_http_server_listen(struct kn_http_server *server, const struct kn_htt
 kn_code kn_http_server_start(struct kn_http_server *server, struct kn_error *err);
 /* Stop accepting, let requests under way finish for at most drain_us, close. */
 void kn_http_server_stop(struct kn_http_server *server, int64_t drain_us);
+/* Stops first. Waits for pool threads; parked requests may be replied to even after this. */
 void kn_http_server_free(struct kn_http_server **server);
 
 /* ---- the request; all borrowed until the reply ---- */
@@ -77,7 +78,9 @@ int64_t kn_http_body_length(const struct kn_http_request *request);
 void kn_http_run(struct kn_http_request *request, kn_http_handler fn, void *context);
 /*
  * Collect the body (at most `limit` bytes, else 413 through on_error), then call fn on the loop
- * thread; at once when there is none. The body is kn_http_body().
+ * thread; at once when there is none. The body is kn_http_body(). Only the listener's handler may
+ * call this, before it returns. When the client goes away or is refused meanwhile, fn is never
+ * called: `context` must be something that needs no release.
  */
 void kn_http_collect(struct kn_http_request *request, size_t limit, kn_http_handler fn,
                      void *context);
@@ -109,3 +112,5 @@ void kn_http_reply_start(struct kn_http_request *request, int status, int64_t le
 kn_code kn_http_reply_write(struct kn_http_request *request, const void *bytes, size_t n,
                             struct kn_error *err);
 void kn_http_reply_end(struct kn_http_request *request);
+/* Instead of kn_http_reply_end() when the rest cannot be made: the client sees a broken reply. */
+void kn_http_reply_abort(struct kn_http_request *request);

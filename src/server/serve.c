@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The wiring of `kinora serve`. Each step of start() needs those before it; stop() undoes them
+ * backwards and accepts a service that has only half started.
+ */
+#include "server/serve.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "access/access.h"
+#include "api/api.h"
+#include "api/oss/oss.h"
+#include "base/cleanup.h"
+#include "base/envfile.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "base/time.h"
+#include "db/db.h"
+#include "events/compose.h"
+#include "events/delivery.h"
+#include "events/http_sink.h"
+#include "http/client.h"
+#include "http/server.h"
+#include "http/tls_auto.h"
+#include "jobs/jobs.h"
+#include "objects/store.h"
+#include "server/credentials.h"
+#include "server/front.h"
+#include "supervisor/supervisor.h"
+#include "usage/usage.h"
+
+#define MAX_URL 300
+
+struct kn_service {
+    // all owned, in order of their start
+    struct kn_db *db;
+    struct kn_access *access;
+    struct kn_http_client *client; // for what users name: inputs, callbacks; under the URL rules
+    struct kn_store *store;
+    struct kn_jobs *jobs;
+    struct kn_event_source event_source;
+    struct kn_events *events;
+    struct kn_supervisor *supervisor;
+    struct kn_api *api;
+    struct kn_front front;
+    struct kn_oss *oss;
+    struct kn_http_server *server;
+    char api_url[MAX_URL], oss_url[MAX_URL], mns_url[MAX_URL];
+    char addresses[3 * MAX_URL + 32];
+    const char *oss_hosts[4]; // borrowed from the next three
+    char oss_host[MAX_URL], oss_public_host[MAX_URL];
+};
+
+/* ---- jobs' hook: what a change of state writes beside it ---- */
+
+static kn_code on_job(struct kn_tx *tx, const struct kn_job *job, void *context,
+                      struct kn_error *err)
+{
+    struct kn_service *service = context;
+    kn_code rc = kn_events_on_job(tx, job, &service->event_source, err);
+    if (rc == KN_OK && job->state == KN_JOB_SUCCEEDED)
+        rc = kn_usage_on_job(tx, job, err);
+    return rc;
+}
+
+/* ---- records ---- */
+
+static kn_code records_start(struct kn_service *s, const struct kn_config *config,
+                             struct kn_error *err)
+{
+    kn_code rc = kn_fs_make_folders(config->data, 0700, err);
+    if (rc == KN_OK)
+        rc = kn_db_open(&s->db, config->database, err);
+    if (rc == KN_OK)
+        rc = kn_access_open(&s->access, s->db, err);
+    if (rc == KN_OK)
+        rc = kn_credentials_ensure(s->access, config->data, err);
+    if (rc == KN_OK)
+        rc = kn_http_client_new(
+            &s->client, &(struct kn_http_client_config){.allowed_hosts = config->allow_url_hosts},
+            err);
+    if (rc == KN_OK)
+        rc = kn_store_open(&s->store,
+                           &(struct kn_store_config){.url = config->storage,
+                                                     .db = s->db,
+                                                     .region = config->region,
+                                                     .owner_id = config->account_id},
+                           err);
+    if (rc == KN_OK)
+        rc = kn_jobs_open(&s->jobs, s->db, err);
+    if (rc != KN_OK)
+        return rc;
+
+    int64_t account = 0;
+    (void)kn_parse_int(config->account_id, 1, INT64_MAX, &account); // checked by config.c
+    s->event_source = (struct kn_event_source){.account_id = account,
+                                               .wire_error = kn_wire_error_of_job};
+    kn_jobs_set_hook(s->jobs, on_job, s);
+    rc = kn_events_new(&s->events, &(struct kn_events_config){.db = s->db}, err);
+    if (rc != KN_OK)
+        return rc;
+    kn_events_set_sink(s->events, "http", kn_event_http_sink(s->client));
+    return kn_events_start(s->events, err);
+}
+
+/* ---- listeners ---- */
+
+// "host" of "http://host:port", for telling our own addresses in inputs and outputs.
+static void host_of(char out[MAX_URL], const char *url)
+{
+    const char *host = strstr(url, "://");
+    (void)kn_copy(out, MAX_URL, host ? host + 3 : url);
+    out[strcspn(out, "/")] = '\0';
+}
+
+static kn_code listen_all(struct kn_http_server *server, const char *const *addresses,
+                          struct kn_http_listener how, char out_url[MAX_URL], struct kn_error *err)
+{
+    for (size_t i = 0; addresses[i]; i++) {
+        how.address = addresses[i];
+        char url[MAX_URL];
+        kn_code rc = kn_http_server_listen(server, &how, url, err);
+        if (rc != KN_OK)
+            return rc;
+        if (i == 0)
+            (void)kn_copy(out_url, MAX_URL, url);
+    }
+    return KN_OK;
+}
+
+static kn_code server_new(struct kn_service *s, const struct kn_config *config,
+                          struct kn_error *err)
+{
+    struct kn_http_config http = {.tls_cert_file = config->tls_cert,
+                                  .tls_key_file = config->tls_key};
+    struct kn_tls_auto made = {{0}};
+    if (config->tls) {
+        char folder[512];
+        (void)snprintf(folder, sizeof(folder), "%s/tls", config->data);
+        kn_code rc = kn_tls_auto_ensure(&made, folder, NULL, err);
+        if (rc != KN_OK)
+            return rc;
+        http.tls_cert_file = made.cert_file;
+        http.tls_key_file = made.key_file;
+        (void)fprintf(stderr, "kinora: clients must trust %s\n", made.ca_file);
+    }
+    return kn_http_server_new(&s->server, &http, err);
+}
+
+// The object store's listener comes first: the RPC front must know its address to recognise our own
+// buckets in https:// inputs.
+static kn_code fronts_start(struct kn_service *s, const struct kn_config *config,
+                            struct kn_error *err)
+{
+    kn_code rc = server_new(s, config, err);
+    if (rc != KN_OK)
+        return rc;
+    static const char *const service_hosts[] = {"localhost", "127.0.0.1", "::1", NULL};
+    rc = kn_oss_new(&s->oss,
+                    &(struct kn_oss_config){.store = s->store,
+                                            .access = s->access,
+                                            .client = s->client,
+                                            .hosts = service_hosts,
+                                            .public_url = config->public_oss,
+                                            .region = config->region,
+                                            .account_id = config->account_id},
+                    err);
+    if (rc == KN_OK)
+        rc = listen_all(s->server, config->oss_listen,
+                        (struct kn_http_listener){
+                            .handler = kn_oss_handle, .on_error = kn_oss_on_error, .context = s->oss},
+                        s->oss_url, err);
+    if (rc != KN_OK)
+        return rc;
+    host_of(s->oss_host, s->oss_url);
+    size_t n = 0;
+    s->oss_hosts[n++] = s->oss_host;
+    if (config->public_oss) {
+        host_of(s->oss_public_host, config->public_oss);
+        s->oss_hosts[n++] = s->oss_public_host;
+    }
+    rc = kn_api_new(&s->api,
+                    &(struct kn_api_config){.db = s->db,
+                                            .access = s->access,
+                                            .jobs = s->jobs,
+                                            .store = s->store,
+                                            .account_id = config->account_id,
+                                            .region = config->region,
+                                            .oss_hosts = s->oss_hosts},
+                    err);
+    if (rc != KN_OK)
+        return rc;
+    s->front = (struct kn_front){.api = s->api, .db = s->db};
+    return listen_all(s->server, config->listen,
+                      (struct kn_http_listener){.handler = kn_front_handle,
+                                                .on_error = kn_front_on_error,
+                                                .context = &s->front},
+                      s->api_url, err);
+}
+
+/* ---- workers ---- */
+
+static kn_code workers_start(struct kn_service *s, const struct kn_config *config,
+                             const char *worker_program, struct kn_error *err)
+{
+    if (config->n_workers == 0)
+        return KN_OK;
+    kn_code rc = kn_supervisor_new(&s->supervisor,
+                                   &(struct kn_supervisor_config){.db = s->db,
+                                                                  .jobs = s->jobs,
+                                                                  .store = s->store,
+                                                                  .client = s->client,
+                                                                  .n_workers = config->n_workers,
+                                                                  .worker_program = worker_program,
+                                                                  .data_folder = config->data},
+                                   err);
+    return rc == KN_OK ? kn_supervisor_start(s->supervisor, err) : rc;
+}
+
+// So that the other commands of this machine find the running service.
+static kn_code endpoints_write(const struct kn_service *s, const struct kn_config *config,
+                               struct kn_error *err)
+{
+    char path[512];
+    (void)snprintf(path, sizeof(path), "%s/endpoints", config->data);
+    const struct kn_env_line lines[] = {{"KINORA_API", s->api_url}, {"KINORA_OSS", s->oss_url}};
+    return kn_envfile_write(path, lines, KN_COUNT(lines), 0644, err);
+}
+
+kn_code kn_service_start(struct kn_service **out, const struct kn_config *config,
+                         const char *worker_program, struct kn_error *err)
+{
+    *out = NULL;
+    struct kn_service *s = calloc(1, sizeof(*s));
+    if (!s)
+        return kn_fail(err, KN_ENOMEM, "no memory to start");
+    kn_code rc = records_start(s, config, err);
+    if (rc == KN_OK)
+        rc = fronts_start(s, config, err);
+    if (rc == KN_OK)
+        rc = workers_start(s, config, worker_program, err);
+    if (rc == KN_OK)
+        rc = kn_http_server_start(s->server, err);
+    if (rc == KN_OK)
+        rc = endpoints_write(s, config, err);
+    if (rc != KN_OK) {
+        kn_service_stop(&s, 0);
+        return rc;
+    }
+    (void)snprintf(s->addresses, sizeof(s->addresses), "api=%s oss=%s mns=%s",
+                   config->public_api ? config->public_api : s->api_url,
+                   config->public_oss ? config->public_oss : s->oss_url, s->mns_url);
+    *out = s;
+    return KN_OK;
+}
+
+const char *kn_service_addresses(const struct kn_service *service)
+{
+    return service->addresses;
+}
+
+void kn_service_stop(struct kn_service **service, int64_t grace_us)
+{
+    struct kn_service *s = *service;
+    if (!s)
+        return;
+    // Requests first: nothing new comes in. Then the workers, whose ends still make events.
+    if (s->server)
+        kn_http_server_stop(s->server, grace_us > 5 * KN_SECOND ? 5 * KN_SECOND : grace_us);
+    if (s->supervisor)
+        kn_supervisor_drain(s->supervisor, grace_us);
+    kn_supervisor_free(&s->supervisor);
+    kn_events_free(&s->events);
+    kn_http_server_free(&s->server);
+    kn_oss_free(&s->oss);
+    kn_api_free(&s->api);
+    kn_jobs_close(&s->jobs);
+    kn_store_close(&s->store);
+    kn_http_client_free(&s->client);
+    kn_access_close(&s->access);
+    kn_db_close(&s->db);
+    free(s);
+    *service = NULL;
+}

@@ -35,6 +35,14 @@ static inline void kn_close_fd(int *fd)
     *fd = -1;
 }
 
+// Move a descriptor out of an owning variable, leaving -1.
+#define KN_TAKE_FD(fd)                                                                             \
+    __extension__({                                                                                \
+        int kn_taken_fd_ = (fd);                                                                   \
+        (fd) = -1;                                                                                 \
+        kn_taken_fd_;                                                                              \
+    })
+
 static inline void kn_close_file(FILE **file)
 {
     if (*file)

@@ -13,6 +13,7 @@
 
 static atomic_int lowest_level = KN_LOG_INFO;
 static atomic_int out_fd = STDERR_FILENO;
+static _Atomic(kn_log_writer) line_writer = NULL;
 
 void kn_log_set_level(enum kn_log_level level)
 {
@@ -27,6 +28,11 @@ enum kn_log_level kn_log_level(void)
 void kn_log_set_fd(int fd)
 {
     atomic_store_explicit(&out_fd, fd, memory_order_relaxed);
+}
+
+void kn_log_set_writer(kn_log_writer writer)
+{
+    atomic_store_explicit(&line_writer, writer, memory_order_release);
 }
 
 // Append `value`, in quotes when it needs them; control characters become spaces.
@@ -70,6 +76,11 @@ void kn_log_write(const struct kn_log *log, enum kn_log_level level, const char 
     va_start(args, fmt);
     (void)vsnprintf(message, sizeof(message), fmt, args);
     va_end(args);
+    kn_log_writer writer = atomic_load_explicit(&line_writer, memory_order_acquire);
+    if (writer) {
+        writer(level, log ? log->context : "", message);
+        return;
+    }
     kn_time_iso_ms(when, kn_now_us());
     int n = snprintf(line, sizeof(line), "time=%s level=%s%s msg=", when, names[level],
                      log ? log->context : "");

@@ -17,6 +17,12 @@ void kn_log_set_level(enum kn_log_level level);
 enum kn_log_level kn_log_level(void);
 /* Where lines go; 2 at start. The descriptor stays the caller's. */
 void kn_log_set_fd(int fd);
+/*
+ * Give lines to `writer` instead: the worker's child sends them over its link. `context` is the
+ * handle's " key=value…". Called by any thread; NULL goes back to the descriptor.
+ */
+typedef void (*kn_log_writer)(enum kn_log_level level, const char *context, const char *message);
+void kn_log_set_writer(kn_log_writer writer);
 
 /* A copy of `log` (NULL: empty) with one more key. Values with spaces or quotes are quoted. */
 struct kn_log kn_log_with(const struct kn_log *log, const char *key, const char *value);

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The features this worker runs. */
+#include "worker/feature.h"
+
+const struct kn_worker_feature kn_worker_features[] = {
+    {0},
+};

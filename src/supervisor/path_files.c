@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Inputs and outputs by path. Folders that had to be made for outputs go again when nothing came. */
+#include "supervisor/path_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/id.h"
+#include "base/strings.h"
+
+// Descriptors of nameless outputs that are kept open; a job with more (HLS segments) hides the rest
+// under names, for descriptors run out.
+#define MAX_NAMELESS 128
+
+struct staged {
+    struct staged *next;
+    char *path;      // owned: the final name
+    char *hidden;    // owned: its name until then; NULL while it has none (O_TMPFILE)
+    char *made;      // owned: the topmost folder that had to be made for it; NULL when none
+    int fd;          // owned: kept, for a file without a name lives by its descriptor
+    bool must_close; // one of too many: named and closed when committed
+    bool is_committed, is_published;
+};
+
+struct kn_path_files {
+    struct kn_files face;
+    pthread_mutex_t lock;
+    // --- protected by lock
+    struct staged *staged; // owned, newest first
+    int n_staged;
+};
+
+/* ---- inputs ---- */
+
+static const char *path_of(const char *uri)
+{
+    return kn_starts_with(uri, "file://") ? uri + strlen("file://") : uri;
+}
+
+static kn_code files_open_input(struct kn_files *face, const char *uri, struct kn_source **out,
+                                struct kn_error *err)
+{
+    (void)face;
+    *out = NULL;
+    if (kn_starts_with(uri, "http://") || kn_starts_with(uri, "https://"))
+        return kn_fail_as(err, KN_EINVAL, "ResourceAccess", "'%s' is no file", uri);
+    kn_code rc = kn_source_open_file(out, path_of(uri), err);
+    if (rc == KN_ENOTFOUND && err)
+        (void)kn_copy(err->reason, sizeof(err->reason), "ResourceNotFound");
+    return rc;
+}
+
+/* ---- outputs ---- */
+
+// The part before the last '/', malloc'd; "." when there is none.
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return strdup(".");
+    return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+// The topmost folder on the way to `folder` that is not there yet, malloc'd; NULL when all are.
+static char *first_absent(const char *folder)
+{
+    char *absent = NULL;
+    kn_auto(kn_free) char *at = strdup(folder);
+    while (at && !kn_fs_exists(at)) {
+        char *up = folder_of(at);
+        free(absent);
+        absent = at;
+        at = up;
+    }
+    return absent;
+}
+
+static char *hidden_name(const char *path)
+{
+    char id[13], *name = NULL;
+    kn_id_token(id, 12);
+    kn_auto(kn_free) char *folder = folder_of(path);
+    if (!folder || asprintf(&name, "%s/.%s.%s.part", folder, kn_fs_name(path), id) < 0)
+        return NULL;
+    return name;
+}
+
+static kn_code staged_open(struct staged *staged, const char *uri, struct kn_error *err)
+{
+    staged->path = strdup(path_of(uri));
+    kn_auto(kn_free) char *folder = staged->path ? folder_of(staged->path) : NULL;
+    if (!folder)
+        return kn_fail(err, KN_ENOMEM, "no memory to write '%s'", uri);
+    struct stat st;
+    if (stat(staged->path, &st) == 0 && S_ISDIR(st.st_mode))
+        return kn_fail(err, KN_EINVAL, "'%s' is a folder, not a file", staged->path);
+    staged->made = first_absent(folder);
+    kn_code rc = kn_fs_make_folders(folder, 0777, err);
+    if (rc)
+        return rc;
+    staged->fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+    if (staged->fd >= 0)
+        return KN_OK;
+    staged->hidden = hidden_name(staged->path);
+    if (!staged->hidden)
+        return kn_fail(err, KN_ENOMEM, "no memory to write '%s'", uri);
+    staged->fd = open(staged->hidden, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666);
+    if (staged->fd < 0)
+        return kn_fail_errno(err, errno, "cannot write '%s'", staged->path);
+    return KN_OK;
+}
+
+// A file without a name gets its hidden one: rename() replaces, linkat() does not.
+static kn_code staged_name(struct staged *staged, struct kn_error *err)
+{
+    char self[40];
+    if (staged->hidden)
+        return KN_OK;
+    kn_auto(kn_free) char *hidden = hidden_name(staged->path);
+    if (!hidden)
+        return kn_fail(err, KN_ENOMEM, "no memory to write '%s'", staged->path);
+    (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", staged->fd);
+    if (linkat(AT_FDCWD, self, AT_FDCWD, hidden, AT_SYMLINK_FOLLOW) != 0)
+        return kn_fail_errno(err, errno, "cannot write '%s'", staged->path);
+    staged->hidden = KN_TAKE(hidden);
+    return KN_OK;
+}
+
+static kn_code sink_commit(struct kn_sink *sink, struct kn_error *err)
+{
+    struct staged *staged = sink->impl;
+    if (fsync(staged->fd) != 0)
+        return kn_fail_errno(err, errno, "cannot write '%s'", staged->path);
+    kn_code rc = staged->must_close ? staged_name(staged, err) : KN_OK;
+    if (rc)
+        return rc;
+    if (staged->must_close)
+        kn_close_fd(&staged->fd);
+    staged->is_committed = true;
+    return KN_OK;
+}
+
+static void staged_free(struct staged *staged)
+{
+    if (staged->hidden && !staged->is_published)
+        (void)unlink(staged->hidden); // best effort: it may be gone
+    kn_close_fd(&staged->fd);
+    free(staged->path);
+    free(staged->hidden);
+    free(staged->made);
+    free(staged);
+}
+
+static kn_code files_open_output(struct kn_files *face, const char *uri, struct kn_sink **out,
+                                 struct kn_error *err)
+{
+    struct kn_path_files *files = (struct kn_path_files *)face;
+    struct staged *staged = calloc(1, sizeof(*staged));
+    struct kn_sink *sink = calloc(1, sizeof(*sink));
+    kn_code rc = KN_ENOMEM;
+    if (staged)
+        staged->fd = -1;
+    if (staged && sink)
+        rc = staged_open(staged, uri, err);
+    else
+        (void)kn_fail(err, KN_ENOMEM, "no memory to write '%s'", uri);
+    if (rc == KN_OK) {
+        *sink = (struct kn_sink){.fd = fcntl(staged->fd, F_DUPFD_CLOEXEC, 0),
+                                 .uri = strdup(uri),
+                                 .commit = sink_commit,
+                                 .impl = staged};
+        if (sink->fd < 0 || !sink->uri)
+            rc = kn_fail_errno(err, errno, "cannot write '%s'", uri);
+    }
+    if (rc) {
+        kn_sink_free(&sink);
+        if (staged)
+            staged_free(staged);
+        return rc;
+    }
+    (void)pthread_mutex_lock(&files->lock);
+    staged->next = files->staged;
+    staged->must_close = files->n_staged++ >= MAX_NAMELESS;
+    files->staged = staged;
+    (void)pthread_mutex_unlock(&files->lock);
+    *out = sink;
+    return KN_OK;
+}
+
+/* ---- publishing ---- */
+
+kn_code kn_path_files_publish(struct kn_path_files *files, struct kn_error *err)
+{
+    kn_code rc = KN_OK;
+    for (struct staged *s = files->staged; s && rc == KN_OK; s = s->next)
+        if (s->is_committed)
+            rc = staged_name(s, err);
+    for (struct staged *s = files->staged; s && rc == KN_OK; s = s->next) {
+        if (!s->is_committed)
+            continue;
+        s->is_published = rename(s->hidden, s->path) == 0;
+        if (!s->is_published)
+            rc = kn_fail_errno(err, errno, "cannot write '%s'", s->path);
+    }
+    return rc;
+}
+
+// Folders of an output that never came: from the one it lies in up to the topmost that we made.
+static void made_remove(const struct staged *staged)
+{
+    kn_auto(kn_free) char *at = folder_of(staged->path);
+    while (at && staged->made && strlen(at) >= strlen(staged->made) && rmdir(at) == 0) {
+        char *up = folder_of(at);
+        free(at);
+        at = up;
+    }
+}
+
+struct kn_files *kn_path_files_face(struct kn_path_files *files)
+{
+    return &files->face;
+}
+
+kn_code kn_path_files_new(struct kn_path_files **out, struct kn_error *err)
+{
+    struct kn_path_files *files = calloc(1, sizeof(*files));
+    *out = files;
+    if (!files)
+        return kn_fail(err, KN_ENOMEM, "no memory for files");
+    files->face = (struct kn_files){files_open_input, files_open_output};
+    (void)pthread_mutex_init(&files->lock, NULL);
+    return KN_OK;
+}
+
+void kn_path_files_free(struct kn_path_files **files)
+{
+    struct kn_path_files *f = *files;
+    if (!f)
+        return;
+    while (f->staged) {
+        struct staged *staged = f->staged;
+        f->staged = staged->next;
+        if (staged->hidden && !staged->is_published)
+            (void)unlink(staged->hidden); // best effort
+        if (!staged->is_published)
+            made_remove(staged);
+        staged_free(staged);
+    }
+    (void)pthread_mutex_destroy(&f->lock);
+    free(f);
+    *files = NULL;
+}

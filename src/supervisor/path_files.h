@@ -1,0 +1,21 @@
+#pragma once
+/*
+ * Files by path, for the command line: inputs are opened, outputs are staged beside their final name
+ * and take it when the job succeeds.
+ *
+ * Where the file system can, a staged output has no name at all until then (O_TMPFILE), so that even
+ * kill -9 leaves nothing behind; elsewhere it is a hidden file.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "supervisor/files.h"
+
+struct kn_path_files;
+
+kn_code kn_path_files_new(struct kn_path_files **out, struct kn_error *err);
+struct kn_files *kn_path_files_face(struct kn_path_files *files);
+/* Give all committed outputs their names: first all of them are ready, then each is renamed. */
+kn_code kn_path_files_publish(struct kn_path_files *files, struct kn_error *err);
+/* What was not published leaves no trace. */
+void kn_path_files_free(struct kn_path_files **files);

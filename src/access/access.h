@@ -43,6 +43,7 @@ bool kn_key_covers(const struct kn_key *key, const char *bucket, const char *obj
 
 /* Make a key; empty id and secret are made up. KN_ECONFLICT when the id exists. */
 kn_code kn_access_create(struct kn_access *access, struct kn_key *in_out, struct kn_error *err);
+/* Revoke a key and the temporary keys made from it. */
 kn_code kn_access_revoke(struct kn_access *access, const char *id, struct kn_error *err);
 /* All lasting keys, malloc'd array for the caller to free. */
 kn_code kn_access_list(struct kn_access *access, struct kn_key **out_keys, size_t *out_n,
@@ -55,7 +56,8 @@ kn_code kn_access_assume(struct kn_access *access, const struct kn_key *parent,
 /*
  * Remember (key, nonce) for 30 minutes; KN_ECONFLICT when it was used. In memory and bounded (a full
  * set answers KN_ELIMIT), for calls that change nothing. Calls that change something commit theirs
- * with their record: kn_access_nonce_tx(), which on one machine also sees the memory's.
+ * with their record: kn_access_nonce_tx(). A signature covers its action, so that the nonce of a
+ * read cannot come back with a write.
  */
 kn_code kn_access_nonce(struct kn_access *access, const char *key_id, const char *nonce,
                         struct kn_error *err);

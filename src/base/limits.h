@@ -21,3 +21,6 @@
 #define KN_MAX_ATTEMPTS 3
 // Series in /metrics: a label that callers choose (a bucket's name) must not fill the memory.
 #define KN_MAX_METRICS 4096
+// Nonces of reading calls kept in memory for half an hour: 1,100 calls a second, about 100 MiB at
+// the very most; beyond that reads are throttled rather than replays let through.
+#define KN_MAX_NONCES (2 * 1024 * 1024)

@@ -117,7 +117,8 @@ struct kn_job_outcome {
     struct kn_error error;     // for FAILED (a retryable code goes back to the queue until attempts
                                // are used up) and QUEUED
     const char *result;        // JSON or NULL
-    // Runs inside the same transaction, before the state changes: makes outputs visible.
+    // Runs inside the same transaction, before the state changes: makes outputs visible. That
+    // transaction is a guarded one (kn_db_write_guarded()): conditional statements only.
     kn_tx_fn publish;
     void *publish_context;
 };
@@ -127,6 +128,25 @@ kn_code kn_jobs_finish(struct kn_jobs *jobs, const struct kn_claim *claim,
 /* Give jobs back whose lease has run out, or all of one worker known dead. Returns how many. */
 kn_code kn_jobs_expire(struct kn_jobs *jobs, const char *dead_worker_or_null, int *out_n,
                        struct kn_error *err);
+
+/*
+ * After a start of the only server (SQLite): whatever ran belonged to a process that is gone. Back
+ * to the queue, without counting the attempt. Does nothing on PostgreSQL, where leases tell.
+ */
+kn_code kn_jobs_recover(struct kn_jobs *jobs, int *out_n, struct kn_error *err);
+/*
+ * `wake` soon after there may be something to claim (a submit, a free place in a pipeline) or a
+ * running job was asked to stop: a supervisor claims and renews then, and polls every second or so
+ * besides. As kn_db_watch(): `wake` must not block.
+ */
+kn_code kn_jobs_watch(struct kn_jobs *jobs, kn_db_wake wake, void *context, struct kn_error *err);
+void kn_jobs_unwatch(struct kn_jobs *jobs, void *context);
+/*
+ * Housekeeping: remove up to `max` jobs finished before `finished_before_us`, their bodies unless
+ * shared, and client tokens older than a week.
+ */
+kn_code kn_jobs_purge(struct kn_jobs *jobs, int64_t finished_before_us, int max, int *out_n,
+                      struct kn_error *err);
 
 /* QUEUED ends at once, RUNNING is asked to stop. Ended: KN_ECONFLICT, reason "JobInComplete" or
  * "JobInFailure". */

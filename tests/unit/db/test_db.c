@@ -31,8 +31,7 @@ static int open_database(void **state)
 
 static int close_database(void **state)
 {
-    struct kn_db *db = *state;
-    kn_db_close(&db);
+    kn_db_close((struct kn_db **)state);
     return 0;
 }
 
@@ -356,21 +355,23 @@ static void unknown_kind_of_database_is_refused(void **state)
     assert_null(strstr(err.message, "secret"));
 }
 
+#define TEST(f) cmocka_unit_test_setup_teardown(f, open_database, close_database)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(setting_is_kept_replaced_and_removed),
-        cmocka_unit_test(failed_transaction_leaves_nothing),
-        cmocka_unit_test(values_come_back_as_they_went_in),
-        cmocka_unit_test(row_locks_are_understood),
-        cmocka_unit_test(failed_statement_dooms_its_transaction),
-        cmocka_unit_test(clock_of_the_database_runs),
-        cmocka_unit_test(writes_are_as_if_one_after_another),
-        cmocka_unit_test(one_failure_does_not_undo_its_neighbours),
-        cmocka_unit_test(watcher_is_woken_for_its_topic_only),
-        cmocka_unit_test(second_server_is_refused),
-        cmocka_unit_test(newer_schema_is_refused),
-        cmocka_unit_test(unknown_kind_of_database_is_refused),
+        TEST(setting_is_kept_replaced_and_removed),
+        TEST(failed_transaction_leaves_nothing),
+        TEST(values_come_back_as_they_went_in),
+        TEST(row_locks_are_understood),
+        TEST(failed_statement_dooms_its_transaction),
+        TEST(clock_of_the_database_runs),
+        TEST(writes_are_as_if_one_after_another),
+        TEST(one_failure_does_not_undo_its_neighbours),
+        TEST(watcher_is_woken_for_its_topic_only),
+        TEST(second_server_is_refused),
+        TEST(newer_schema_is_refused),
+        TEST(unknown_kind_of_database_is_refused),
     };
-    return cmocka_run_group_tests_name("db/db", tests, open_database, close_database);
+    return cmocka_run_group_tests_name("db/db", tests, NULL, NULL);
 }

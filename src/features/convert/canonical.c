@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Canonical form. Addresses, templates and names are resolved here; what is a matter of ranges and
- * references is left to kn_convert_spec_load(), which every canonical object goes through at the end.
+ * references is left to kn_convert_spec_load(), which every canonical object goes through at the
+ * end.
  */
 #include "features/convert/canonical.h"
 
@@ -109,7 +110,8 @@ static const char *address(struct maker *m, struct kn_place parent, const char *
         kn_read_fail(r, "NotSupported", at, member, "is '%s', which is no bucket of this service",
                      text);
     if (uri.kind == KN_URI_OBJECT && !uri.key[0] && !is_output)
-        kn_read_fail(r, "ObjectKeyInvalid", at, member, "is '%s', a bucket without an object", text);
+        kn_read_fail(r, "ObjectKeyInvalid", at, member, "is '%s', a bucket without an object",
+                     text);
     return uri.text;
 }
 
@@ -125,8 +127,8 @@ static const char *name_finish(struct maker *m, struct kn_place at, const char *
     }
     const char *key = kn_starts_with(text, "oss://") ? strchr(text + 6, '/') : NULL;
     if (key && !kn_uri_key_is_valid(key + 1))
-        kn_read_fail(r, "ObjectKeyInvalid", at, member, "gives '%s', which is no usable object name",
-                     text);
+        kn_read_fail(r, "ObjectKeyInvalid", at, member,
+                     "gives '%s', which is no usable object name", text);
     if (json_object_get(m->names, text))
         kn_read_fail(r, "InvalidParameter", at, member, "gives '%s', as another output does", text);
     put(m, m->names, text, json_true());
@@ -273,8 +275,8 @@ static json_t *watermark_make(struct maker *m, struct kn_place at)
         if (r->rc != KN_OK && r->err)
             (void)kn_error_prefix(r->err, "'%s.TemplateId'", at.path);
     }
-    bool is_mark = template.type == KN_TEMPLATE_IMAGE_WATERMARK ||
-                   template.type == KN_TEMPLATE_TEXT_WATERMARK;
+    bool is_mark =
+        template.type == KN_TEMPLATE_IMAGE_WATERMARK || template.type == KN_TEMPLATE_TEXT_WATERMARK;
     if (id && r->rc == KN_OK && !is_mark)
         kn_read_fail(r, "InvalidParameter", at, "TemplateId",
                      "is '%s', which is no watermark template", id);
@@ -318,8 +320,8 @@ static json_t *output_make(struct maker *m, struct kn_place at, const char *base
 
     kn_auto(kn_buf_clear) struct kn_buf name = {0};
     const char *member = base ? "OutputFileName" : "OutputFile.Media";
-    const char *given = base ? kn_read_text(&m->r, at, "OutputFileName")
-                             : address(m, at, "OutputFile", true);
+    const char *given =
+        base ? kn_read_text(&m->r, at, "OutputFileName") : address(m, at, "OutputFile", true);
     if (!given)
         kn_read_fail(&m->r, "EmptyValue", at, "OutputFileName", "is needed");
     if (m->r.rc == KN_OK) {
@@ -356,8 +358,8 @@ static const char *base_make(struct maker *m, struct kn_place at)
 static json_t *group_make(struct maker *m, struct kn_place at)
 {
     struct kn_reader *r = &m->r;
-    static const struct kn_word kinds[] = {{"File", KN_GROUP_FILE}, {"Hls", KN_GROUP_HLS},
-                                           {"Dash", KN_GROUP_DASH}, {NULL, 0}};
+    static const struct kn_word kinds[] = {
+        {"File", KN_GROUP_FILE}, {"Hls", KN_GROUP_HLS}, {"Dash", KN_GROUP_DASH}, {NULL, 0}};
     static const char *const words[] = {"File", "Hls", "Dash"};
     json_t *group = json_object();
     struct kn_place own = kn_read_object(r, at, "GroupConfig");
@@ -406,8 +408,8 @@ static json_t *canonical_make(struct maker *m, struct kn_place config)
     return out;
 }
 
-kn_code kn_convert_canonical(json_t **out, const json_t *config,
-                             const struct kn_convert_site *site, struct kn_error *err)
+kn_code kn_convert_canonical(json_t **out, const json_t *config, const struct kn_convert_site *site,
+                             struct kn_error *err)
 {
     if (!json_is_object(config))
         return kn_fail_as(err, KN_EINVAL, "JsonObjectFormatInvalid", "'Config' must be an object");
@@ -466,15 +468,14 @@ kn_code kn_convert_echo(json_t **out, const json_t *config, struct kn_error *err
     int failed = !echo;
     size_t i, j;
     json_t *item, *output;
-    json_array_foreach(json_object_get(echo, "Inputs"), i, item)
-        failed |= media_echo(item, "InputFile");
-    json_array_foreach(json_object_get(echo, "Outputs"), i, item)
-        failed |= output_echo(item);
+    json_array_foreach(json_object_get(echo, "Inputs"), i, item) failed |=
+        media_echo(item, "InputFile");
+    json_array_foreach(json_object_get(echo, "Outputs"), i, item) failed |= output_echo(item);
     json_array_foreach(json_object_get(echo, "OutputGroups"), i, item)
     {
         failed |= media_echo(json_object_get(item, "GroupConfig"), "OutputFileBase");
-        json_array_foreach(json_object_get(item, "Outputs"), j, output)
-            failed |= output_echo(output);
+        json_array_foreach(json_object_get(item, "Outputs"), j, output) failed |=
+            output_echo(output);
     }
     if (failed)
         return kn_fail(err, KN_ENOMEM, "no memory to echo 'Config'");

@@ -70,7 +70,8 @@ static void inputs_read(struct kn_reader *r, struct kn_place root, struct kn_con
         size_t n_selectors = selectors.value ? json_array_size(selectors.value) : 0;
         input->selectors = kn_read_alloc(r, n_selectors, sizeof(*input->selectors));
         for (size_t s = 0; s < n_selectors && r->rc == KN_OK; s++)
-            selector_read(r, kn_read_item(r, selectors, s), &input->selectors[input->n_selectors++]);
+            selector_read(r, kn_read_item(r, selectors, s),
+                          &input->selectors[input->n_selectors++]);
     }
 }
 
@@ -150,8 +151,7 @@ static void output_read(struct kn_reader *r, struct kn_place at,
     output->template_id = kn_read_text(r, at, "TemplateId");
     output->template_name = kn_read_text(r, at, "TemplateName");
     output->subtype = (enum kn_template_subtype)kn_read_word(r, at, "Subtype", subtypes,
-                                                             "InvalidParameter",
-                                                             KN_SUBTYPE_NORMAL);
+                                                             "InvalidParameter", KN_SUBTYPE_NORMAL);
     output->priority = (int)kn_read_int(r, at, "Priority", 1, 10, 6);
     struct kn_place config = kn_read_object(r, at, "Template");
     if (r->rc != KN_OK)
@@ -214,15 +214,16 @@ static void renditions_check(struct kn_reader *r, struct kn_place outputs_at,
                          group->type == KN_GROUP_HLS ? "Hls" : "Dash");
         for (int j = 0; j < i; j++) {
             const struct kn_convert_hls *a = &group->outputs[j].hls, *b = &output->hls;
-            if (a->is_default && b->is_default && a->type == b->type && kn_equal(a->group, b->group))
+            if (a->is_default && b->is_default && a->type == b->type &&
+                kn_equal(a->group, b->group))
                 kn_read_fail(r, "InvalidParameter", at, "HlsGroupConfig.IsDefault",
                              "is true for a second rendition of group '%s'", b->group);
         }
     }
 }
 
-static void group_read(struct kn_reader *r, struct kn_place at,
-                       const struct kn_read_inputs *inputs, struct kn_convert_group *group)
+static void group_read(struct kn_reader *r, struct kn_place at, const struct kn_read_inputs *inputs,
+                       struct kn_convert_group *group)
 {
     group->name = kn_read_text(r, at, "Name");
     // What the canonical object keeps in the group itself stands in GroupConfig on the wire.

@@ -160,9 +160,8 @@ kn_code kn_master_read(struct kn_master *master, const char *text, size_t n, con
     char **lines = lines_of(&master->arena, text, n);
     master->entries = kn_arena_array(&master->arena, n_tags < MAX_ENTRIES ? n_tags : MAX_ENTRIES,
                                      sizeof(*master->entries));
-    kn_code rc = lines && master->entries
-                     ? master_fill(master, lines, uri, err)
-                     : kn_fail(err, KN_ENOMEM, "no memory to read '%s'", uri);
+    kn_code rc = lines && master->entries ? master_fill(master, lines, uri, err)
+                                          : kn_fail(err, KN_ENOMEM, "no memory to read '%s'", uri);
     if (rc != KN_OK)
         kn_master_clear(master);
     return rc;
@@ -183,8 +182,8 @@ static bool is_excluded(const struct kn_convert_group *group, const struct kn_ma
         return false;
     for (int i = 0; i < group->n_excludes; i++) {
         const struct kn_convert_exclude *x = &group->excludes[i];
-        bool is_type = x->type == KN_EXCLUDE_ANY ||
-                       (x->type == KN_EXCLUDE_AUDIO ? is_audio : is_subtitle);
+        bool is_type =
+            x->type == KN_EXCLUDE_ANY || (x->type == KN_EXCLUDE_AUDIO ? is_audio : is_subtitle);
         if (is_type && (!x->language || kn_language_equal(x->language, entry->language)) &&
             (!x->name || kn_equal(x->name, entry->name)))
             return true;
@@ -311,9 +310,9 @@ kn_code kn_master_write(struct kn_buf *out, const struct kn_convert_group *group
             bool is_media = type == KN_RENDITION_AUDIO || type == KN_RENDITION_SUBTITLE;
             if (!facts[i].uri || is_media != (pass == 0))
                 continue;
-            rc = is_media ? media_write(out, group->manifest_uri, &group->outputs[i].hls, &facts[i],
-                                        err)
-                          : stream_write(out, group, i, facts, extend, err);
+            rc = is_media
+                     ? media_write(out, group->manifest_uri, &group->outputs[i].hls, &facts[i], err)
+                     : stream_write(out, group, i, facts, extend, err);
         }
     }
     if (rc == KN_OK && !kn_buf_ok(out))

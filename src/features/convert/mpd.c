@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * DASH MPD. Segments are listed one by one (SegmentList with a SegmentTimeline), because their names
- * come from the run and need follow no pattern.
+ * DASH MPD. Segments are listed one by one (SegmentList with a SegmentTimeline), because their
+ * names come from the run and need follow no pattern.
  */
 #include <string.h>
 
@@ -41,8 +41,8 @@ static const char *known_language(const struct kn_dash_track *track)
 
 static bool share_set(const struct kn_dash_track *a, const struct kn_dash_track *b)
 {
-    return a->kind == b->kind && (a->kind == KN_RENDITION_VIDEO ||
-                                  kn_equal(known_language(a), known_language(b)));
+    return a->kind == b->kind &&
+           (a->kind == KN_RENDITION_VIDEO || kn_equal(known_language(a), known_language(b)));
 }
 
 static kn_code segments_write(struct kn_buf *out, const char *manifest,
@@ -107,7 +107,7 @@ static kn_code set_write(struct kn_buf *out, const char *manifest,
 {
     static const char *const content[] = {"video", "video", "audio", "text"};
     const struct kn_dash_track *track = &tracks[first];
-    const char *mime = !track->init_uri                      ? "text/vtt"
+    const char *mime = !track->init_uri                       ? "text/vtt"
                        : track->kind == KN_RENDITION_AUDIO    ? "audio/mp4"
                        : track->kind == KN_RENDITION_SUBTITLE ? "application/mp4"
                                                               : "video/mp4";

@@ -53,8 +53,8 @@ static bool is_clean(const char *text)
 }
 
 // Append "folder/reference" with its dot segments worked out; false when it climbs above the start.
-static bool path_join(struct kn_buf *out, const char *folder, size_t n_folder, const char *reference,
-                      size_t n_reference)
+static bool path_join(struct kn_buf *out, const char *folder, size_t n_folder,
+                      const char *reference, size_t n_reference)
 {
     kn_auto(kn_buf_clear) struct kn_buf whole = {0};
     kn_buf_add(&whole, folder, n_folder);
@@ -214,9 +214,9 @@ kn_code kn_playlist_check(const char *text, size_t n, const char *playlist_uri,
         while (length > 0 && (line[length - 1] == '\r' || line[length - 1] == ' '))
             length--;
         size_t n_uri = length;
-        const char *uri = length == 0        ? NULL
+        const char *uri = length == 0      ? NULL
                           : line[0] != '#' ? line
-                                             : uri_attribute(line, length, &n_uri);
+                                           : uri_attribute(line, length, &n_uri);
         if (!uri)
             continue;
         kn_auto(kn_buf_clear) struct kn_buf reference = {0};

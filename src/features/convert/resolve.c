@@ -113,9 +113,8 @@ kn_code kn_resolve_picture(struct kn_picture_plan *plan, const struct kn_picture
 {
     *plan = (struct kn_picture_plan){.turn_degrees = turn_of(source, video->rotate)};
     bool is_lying = plan->turn_degrees == 90 || plan->turn_degrees == 270;
-    double sar = source->sar_num > 0 && source->sar_den > 0
-                     ? (double)source->sar_num / source->sar_den
-                     : 1;
+    double sar =
+        source->sar_num > 0 && source->sar_den > 0 ? (double)source->sar_num / source->sar_den : 1;
     sar = is_lying ? 1 / sar : sar;
     kn_code rc = crop_of(&plan->crop, is_lying ? source->height_px : source->width_px,
                          is_lying ? source->width_px : source->height_px, border, video, err);
@@ -166,8 +165,8 @@ void kn_resolve_fps(int *out_num, int *out_den, const struct kn_picture_facts *s
         *out_num = video->fps_num;
         *out_den = video->fps_den;
     }
-    if (video->max_fps_num > 0 && is_faster(*out_num, *out_den, video->max_fps_num,
-                                            video->max_fps_den)) {
+    if (video->max_fps_num > 0 &&
+        is_faster(*out_num, *out_den, video->max_fps_num, video->max_fps_den)) {
         *out_num = video->max_fps_num;
         *out_den = video->max_fps_den;
     }
@@ -244,8 +243,9 @@ kn_code kn_resolve_audio_stream(int *out_position, const struct kn_stream_facts 
         }
     }
     if (selector && selector->n_matches > 0)
-        return kn_fail_as(err, KN_EMEDIA, "NoAudioStream", "no audio stream has %s=%s, as '%s' asks",
-                          selector->matches[0].name, selector->matches[0].value, selector->name);
+        return kn_fail_as(err, KN_EMEDIA, "NoAudioStream",
+                          "no audio stream has %s=%s, as '%s' asks", selector->matches[0].name,
+                          selector->matches[0].value, selector->name);
     return kn_fail_as(err, KN_EMEDIA, "NoAudioStream", "the input has no audio stream");
 }
 
@@ -279,7 +279,7 @@ kn_code kn_resolve_clip(int64_t *out_start_us, int64_t *out_end_us,
                           "Clip cuts off a tail, but the input does not say how long it is");
     }
     if (*out_end_us != KN_NO_TIME && *out_end_us <= *out_start_us)
-        return kn_fail_as(err, KN_EINVAL, "OutOfRange",
-                          "Clip leaves nothing of an input of %.3f s", (double)duration_us / 1e6);
+        return kn_fail_as(err, KN_EINVAL, "OutOfRange", "Clip leaves nothing of an input of %.3f s",
+                          (double)duration_us / 1e6);
     return KN_OK;
 }

@@ -171,10 +171,10 @@ static void watermark_check(struct kn_reader *r, struct kn_place at, bool is_tex
 
 static void subtitle_check(struct kn_reader *r, struct kn_place at)
 {
-    static const struct kn_word formats[] = {{"vtt", 0}, {"srt", 1}, {"ass", 2}, {"stl", 3},
-                                             {"ttml", 4}, {NULL, 0}};
-    static const struct kn_word encodings[] = {{"UTF-8", 0}, {"GBK", 1}, {"BIG5", 2}, {"auto", 3},
-                                               {NULL, 0}};
+    static const struct kn_word formats[] = {{"vtt", 0}, {"srt", 1},  {"ass", 2},
+                                             {"stl", 3}, {"ttml", 4}, {NULL, 0}};
+    static const struct kn_word encodings[] = {
+        {"UTF-8", 0}, {"GBK", 1}, {"BIG5", 2}, {"auto", 3}, {NULL, 0}};
     (void)kn_read_word(r, at, "Format", formats, "NotSupported", 0);
     (void)kn_read_word(r, at, "CharEnc", encodings, "NotSupported", 0);
     (void)kn_read_object(r, at, "File");

@@ -15,24 +15,31 @@
 #include "features/convert/language.h"
 
 #define KBIT INT64_C(1000)
-#define MAX_AUDIOS 64    // tracks of one output: MP4 players and muxers stay well below
+#define MAX_AUDIOS 64 // tracks of one output: MP4 players and muxers stay well below
 #define MAX_SUBTITLES 64
 
 /* ---- words ---- */
 static const struct kn_word video_codecs[] = {
-    {"H.264", KN_VIDEO_H264}, {"H264", KN_VIDEO_H264},      {"AVC", KN_VIDEO_H264},
-    {"H.265", KN_VIDEO_H265}, {"H265", KN_VIDEO_H265},      {"HEVC", KN_VIDEO_H265},
-    {"AV1", KN_VIDEO_AV1},    {"GIF", KN_VIDEO_GIF},        {"WEBP", KN_VIDEO_WEBP},
-    {"AVC-Intra", KN_VIDEO_AVC_INTRA}, {NULL, 0},
+    {"H.264", KN_VIDEO_H264},
+    {"H264", KN_VIDEO_H264},
+    {"AVC", KN_VIDEO_H264},
+    {"H.265", KN_VIDEO_H265},
+    {"H265", KN_VIDEO_H265},
+    {"HEVC", KN_VIDEO_H265},
+    {"AV1", KN_VIDEO_AV1},
+    {"GIF", KN_VIDEO_GIF},
+    {"WEBP", KN_VIDEO_WEBP},
+    {"AVC-Intra", KN_VIDEO_AVC_INTRA},
+    {NULL, 0},
 };
 static const struct kn_word h264_profiles[] = {
     {"high", KN_H264_HIGH}, {"main", KN_H264_MAIN}, {"baseline", KN_H264_BASELINE}, {NULL, 0}};
-static const struct kn_word presets[] = {{"veryfast", 0}, {"fast", 1}, {"medium", 2},
+static const struct kn_word presets[] = {{"veryfast", 0}, {"fast", 1},   {"medium", 2},
                                          {"slow", 3},     {"slower", 4}, {NULL, 0}};
 // What x264, x265 and SVT-AV1 take of FFmpeg's names, in 8 and 10 bits.
 static const struct kn_word pixel_formats[] = {
-    {"yuv420p", 0}, {"yuvj420p", 1}, {"yuv422p", 2}, {"yuv444p", 3}, {"yuv420p10le", 4},
-    {"yuv422p10le", 5}, {"yuv444p10le", 6}, {NULL, 0}};
+    {"yuv420p", 0},     {"yuvj420p", 1},    {"yuv422p", 2},     {"yuv444p", 3},
+    {"yuv420p10le", 4}, {"yuv422p10le", 5}, {"yuv444p10le", 6}, {NULL, 0}};
 static const struct kn_word scan_modes[] = {{"auto", KN_SCAN_AUTO},
                                             {"progressive", KN_SCAN_PROGRESSIVE},
                                             {"interlaced", KN_SCAN_INTERLACED},
@@ -41,10 +48,18 @@ static const struct kn_word rotations[] = {{"auto", KN_ROTATE_AUTO}, {"0", KN_RO
                                            {"90", KN_ROTATE_90},     {"180", KN_ROTATE_180},
                                            {"270", KN_ROTATE_270},   {NULL, 0}};
 static const struct kn_word audio_codecs[] = {
-    {"AAC", KN_AUDIO_AAC},       {"AC3", KN_AUDIO_AC3},       {"EAC3", KN_AUDIO_EAC3},
-    {"MP2", KN_AUDIO_MP2},       {"MP3", KN_AUDIO_MP3},       {"FLAC", KN_AUDIO_FLAC},
-    {"OPUS", KN_AUDIO_OPUS},     {"VORBIS", KN_AUDIO_VORBIS}, {"WMA-V1", KN_AUDIO_WMA_V1},
-    {"WMA-V2", KN_AUDIO_WMA_V2}, {"pcm_s16le", KN_AUDIO_PCM_S16LE}, {NULL, 0},
+    {"AAC", KN_AUDIO_AAC},
+    {"AC3", KN_AUDIO_AC3},
+    {"EAC3", KN_AUDIO_EAC3},
+    {"MP2", KN_AUDIO_MP2},
+    {"MP3", KN_AUDIO_MP3},
+    {"FLAC", KN_AUDIO_FLAC},
+    {"OPUS", KN_AUDIO_OPUS},
+    {"VORBIS", KN_AUDIO_VORBIS},
+    {"WMA-V1", KN_AUDIO_WMA_V1},
+    {"WMA-V2", KN_AUDIO_WMA_V2},
+    {"pcm_s16le", KN_AUDIO_PCM_S16LE},
+    {NULL, 0},
 };
 static const struct kn_word aac_profiles[] = {{"aac_low", KN_AAC_LOW},     {"aac_he", KN_AAC_HE},
                                               {"aac_he_v2", KN_AAC_HE_V2}, {"aac_ld", KN_AAC_LD},
@@ -53,11 +68,10 @@ static const struct kn_word volume_methods[] = {{"dynamic", KN_VOLUME_DYNAMIC},
                                                 {"linear", KN_VOLUME_LINEAR},
                                                 {"auto", KN_VOLUME_AUTO},
                                                 {NULL, 0}};
-static const struct kn_word language_controls[] = {{"InputFirst", KN_LANGUAGE_INPUT_FIRST},
-                                                   {"Configured", KN_LANGUAGE_CONFIGURED},
-                                                   {NULL, 0}};
+static const struct kn_word language_controls[] = {
+    {"InputFirst", KN_LANGUAGE_INPUT_FIRST}, {"Configured", KN_LANGUAGE_CONFIGURED}, {NULL, 0}};
 static const struct kn_word subtitle_codecs[] = {
-    {"VTT", KN_SUBTITLE_VTT}, {"WEBVTT", KN_SUBTITLE_VTT},      {"SRT", KN_SUBTITLE_SRT},
+    {"VTT", KN_SUBTITLE_VTT}, {"WEBVTT", KN_SUBTITLE_VTT},        {"SRT", KN_SUBTITLE_SRT},
     {"ASS", KN_SUBTITLE_ASS}, {"MOV_TEXT", KN_SUBTITLE_MOV_TEXT}, {NULL, 0}};
 static const struct kn_word trans_modes[] = {{"CBR", KN_RATE_CBR},
                                              {"onepass", KN_RATE_ONE_PASS},
@@ -180,8 +194,7 @@ void kn_read_language(struct kn_reader *r, struct kn_place at, enum kn_language_
                       char language[4])
 {
     *control = (enum kn_language_control)kn_read_word(r, at, "LanguageControl", language_controls,
-                                                      "InvalidParameter",
-                                                      KN_LANGUAGE_INPUT_FIRST);
+                                                      "InvalidParameter", KN_LANGUAGE_INPUT_FIRST);
     const char *text = kn_read_text(r, at, "Language");
     if (text && !kn_language_normalize(language, text))
         kn_read_fail(r, "InvalidParameter", at, "Language",
@@ -302,9 +315,9 @@ static void crop_and_pad_read(struct kn_reader *r, struct kn_place at,
 static void rate_mode_read(struct kn_reader *r, struct kn_place config, struct kn_place at,
                            enum kn_template_subtype subtype, struct kn_convert_video *video)
 {
-    static const double default_crf[] = {[KN_VIDEO_H264] = 23, [KN_VIDEO_H265] = 26,
-                                         [KN_VIDEO_AV1] = 32, [KN_VIDEO_GIF] = 23,
-                                         [KN_VIDEO_WEBP] = 23, [KN_VIDEO_AVC_INTRA] = 23};
+    static const double default_crf[] = {
+        [KN_VIDEO_H264] = 23, [KN_VIDEO_H265] = 26, [KN_VIDEO_AV1] = 32,
+        [KN_VIDEO_GIF] = 23,  [KN_VIDEO_WEBP] = 23, [KN_VIDEO_AVC_INTRA] = 23};
     struct kn_place trans = kn_read_object(r, config, "TransConfig");
     bool has_crf = kn_read_has(at, "Crf") || kn_read_has(at, "Qscale");
     // inferred: Qscale counts on Crf's scale, which is what x264's quality mode takes.
@@ -333,7 +346,7 @@ static void rate_mode_read(struct kn_reader *r, struct kn_place config, struct k
         video->target_ssim > 0) {
         video->rate = KN_RATE_TARGET_SSIM;
         if (video->target_ssim <= 0)
-            video->target_ssim = 0.97; // measured: see docs/convert.md, "Narrowband HD"
+            video->target_ssim = 0.97; // inferred: docs/convert.md, "Narrowband HD"
     }
     if (video->rate == KN_RATE_CBR)
         video->maxrate_bps = video->bufsize_bits = video->bitrate_bps;
@@ -374,15 +387,17 @@ static void video_read(struct kn_reader *r, struct kn_place config,
     video->preset = presets[preset].word;
     int pixels = kn_read_word(r, at, "PixFmt", pixel_formats, "NotSupported", -1);
     video->pix_fmt = pixels < 0 ? NULL : pixel_formats[pixels].word;
-    video->scan = (enum kn_scan_mode)kn_read_word(r, at, "ScanMode", scan_modes,
-                                                  "InvalidParameter", KN_SCAN_AS_SOURCE);
+    video->scan = (enum kn_scan_mode)kn_read_word(r, at, "ScanMode", scan_modes, "InvalidParameter",
+                                                  KN_SCAN_AS_SOURCE);
     video->rotate = (enum kn_rotate)kn_read_word(r, at, "Rotate", rotations, "InvalidParameter",
                                                  KN_ROTATE_AUTO);
     crop_and_pad_read(r, at, video);
-    if (video->mode == KN_STREAM_ENCODE && !(containers[output->container].video >> video->codec & 1))
+    if (video->mode == KN_STREAM_ENCODE &&
+        !(containers[output->container].video >> video->codec & 1))
         kn_read_fail(r, "NotSupported", at, "Codec", "is %s, which a %s file does not hold%s",
                      kn_video_codec_name(video->codec), kn_container_name(output->container),
-                     containers[output->container].video ? "" : ": add \"Video\": {\"Remove\": true}");
+                     containers[output->container].video ? ""
+                                                         : ": add \"Video\": {\"Remove\": true}");
 }
 
 /* ---- audio ---- */
@@ -406,9 +421,9 @@ static void channels_check(struct kn_reader *r, struct kn_place at, enum kn_cont
 {
     // Bit n: n channels are allowed (spec 02, 6.2; the codecs it leaves out as their formats say).
     static const unsigned allowed[] = {
-        [KN_AUDIO_AAC] = 0x177,   [KN_AUDIO_AC3] = 0x7F,    [KN_AUDIO_EAC3] = 0x7F,
-        [KN_AUDIO_MP2] = 0x07,    [KN_AUDIO_MP3] = 0x07,    [KN_AUDIO_FLAC] = 0x177,
-        [KN_AUDIO_OPUS] = 0x07,   [KN_AUDIO_VORBIS] = 0x04, [KN_AUDIO_WMA_V1] = 0x07,
+        [KN_AUDIO_AAC] = 0x177,   [KN_AUDIO_AC3] = 0x7F,        [KN_AUDIO_EAC3] = 0x7F,
+        [KN_AUDIO_MP2] = 0x07,    [KN_AUDIO_MP3] = 0x07,        [KN_AUDIO_FLAC] = 0x177,
+        [KN_AUDIO_OPUS] = 0x07,   [KN_AUDIO_VORBIS] = 0x04,     [KN_AUDIO_WMA_V1] = 0x07,
         [KN_AUDIO_WMA_V2] = 0x07, [KN_AUDIO_PCM_S16LE] = 0x1FF,
     };
     if (!(allowed[audio->codec] >> audio->channels & 1))
@@ -439,9 +454,8 @@ static void samplerate_read(struct kn_reader *r, struct kn_place at, enum kn_con
     audio->samplerate_hz = audio->codec == KN_AUDIO_OPUS ? 48000 : (int)hz;
 }
 
-static void audio_read(struct kn_reader *r, struct kn_place at,
-                       const struct kn_read_inputs *inputs, const struct kn_convert_output *output,
-                       struct kn_convert_audio *audio)
+static void audio_read(struct kn_reader *r, struct kn_place at, const struct kn_read_inputs *inputs,
+                       const struct kn_convert_output *output, struct kn_convert_audio *audio)
 {
     enum kn_container container = output->container;
     audio->mode = output->subtype == KN_SUBTYPE_REMUX ? KN_STREAM_COPY : KN_STREAM_ENCODE;
@@ -496,8 +510,7 @@ static void subtitles_read(struct kn_reader *r, struct kn_place config,
     struct kn_place list = kn_read_array(r, config, "Subtitles");
     size_t n = list.value ? json_array_size(list.value) : 0;
     if (n > MAX_SUBTITLES) {
-        kn_read_fail(r, "OutOfRange", list, NULL, "has %zu tracks, more than %d", n,
-                     MAX_SUBTITLES);
+        kn_read_fail(r, "OutOfRange", list, NULL, "has %zu tracks, more than %d", n, MAX_SUBTITLES);
         return;
     }
     output->subtitles = kn_read_alloc(r, n, sizeof(*output->subtitles));
@@ -508,7 +521,7 @@ static void subtitles_read(struct kn_reader *r, struct kn_place config,
         struct kn_convert_subtitle *subtitle = &output->subtitles[output->n_subtitles++];
         enum kn_container c = output->container;
         bool is_mov = c == KN_CONTAINER_MP4 || c == KN_CONTAINER_MOV;
-        int natural = is_mov                   ? KN_SUBTITLE_MOV_TEXT
+        int natural = is_mov                  ? KN_SUBTITLE_MOV_TEXT
                       : c == KN_CONTAINER_MKV ? KN_SUBTITLE_SRT
                                               : KN_SUBTITLE_VTT;
         subtitle->input_index = input_read(r, at, inputs, NULL);
@@ -551,8 +564,8 @@ static void trans_read(struct kn_reader *r, struct kn_place config,
     trans->resolution = check_read(r, at, "IsCheckReso", "IsCheckResoFail", KN_CHECK_OFF);
     trans->video_bitrate =
         check_read(r, at, "IsCheckVideoBitrate", "IsCheckVideoBitrateFail", KN_CHECK_OFF);
-    trans->audio_bitrate = check_read(r, at, "IsCheckAudioBitrate", "IsCheckAudioBitrateFail",
-                                      KN_CHECK_IF_SAME_CODEC);
+    trans->audio_bitrate =
+        check_read(r, at, "IsCheckAudioBitrate", "IsCheckAudioBitrateFail", KN_CHECK_IF_SAME_CODEC);
     trans->force_transcode = kn_read_bool(r, at, "ForceTranscode", false);
     trans->keep_captions = kn_read_bool(r, at, "KeepCaptions", is_remux);
     trans->keep_chapters = kn_read_bool(r, at, "KeepChapters", is_remux);

@@ -31,12 +31,13 @@ static json_t *quoted(const char *text)
 static json_t *with_output(const char *members)
 {
     kn_auto(kn_buf_clear) struct kn_buf b = {0};
-    kn_buf_printf(&b,
-                  "{'Inputs':[{'Name':'video','InputFile':{'Type':'OSS','Media':'oss://in-1/a/b.mp4'}},"
-                  "{'Name':'other','InputFile':{'Media':'oss://in-1/c.mp4'}}],"
-                  "'OutputGroups':[{'GroupConfig':{'Type':'File','OutputFileBase':"
-                  "{'Type':'OSS','Media':'oss://out-1/dir'}},'Outputs':[{%s}]}]}",
-                  members);
+    kn_buf_printf(
+        &b,
+        "{'Inputs':[{'Name':'video','InputFile':{'Type':'OSS','Media':'oss://in-1/a/b.mp4'}},"
+        "{'Name':'other','InputFile':{'Media':'oss://in-1/c.mp4'}}],"
+        "'OutputGroups':[{'GroupConfig':{'Type':'File','OutputFileBase':"
+        "{'Type':'OSS','Media':'oss://out-1/dir'}},'Outputs':[{%s}]}]}",
+        members);
     return quoted(kn_buf_text(&b));
 }
 
@@ -60,7 +61,8 @@ static const char tutorial[] =
     "'https://my-bucket.oss.example.com:8801/video%20one.mp4'}},"
     "{'Name':'EnglishAudio','InputFile':{'Type':'OSS','Media':"
     "'https://my-bucket.oss-cn-shanghai.aliyuncs.com/en.mp4'}},"
-    "{'Name':'JapaneseFile','InputFile':{'Type':'OSS','Url':'http://oss.example.com:8801/my-bucket/ja.mp4'},"
+    "{'Name':'JapaneseFile','InputFile':{'Type':'OSS','Url':'http://oss.example.com:8801/my-bucket/"
+    "ja.mp4'},"
     "'AudioSelector':[{'Name':'JapaneseAudio','Rule':'tag','TagConfig':{'language':'jpn'}}]}],"
     "'OutputGroups':[{'GroupConfig':{'Type':'File','OutputFileBase':{'Type':'OSS','Media':"
     "'https://my-bucket.oss.example.com/out/'}},'Outputs':[{'Name':'360P',"
@@ -107,8 +109,9 @@ static void overrides_may_be_a_string(void **state)
     json_t *output = json_array_get(
         json_object_get(json_array_get(json_object_get(config, "OutputGroups"), 0), "Outputs"), 0);
     json_object_set_new(output, "OverrideParams", json_string("{\"Video\":{\"Bitrate\":\"500\"}}"));
-    json_object_set_new(output, "Features",
-                        json_string("{\"Clip\":{\"TimeSpan\":{\"Seek\":\"00:01:02.5\",\"End\":\"3\"}}}"));
+    json_object_set_new(
+        output, "Features",
+        json_string("{\"Clip\":{\"TimeSpan\":{\"Seek\":\"00:01:02.5\",\"End\":\"3\"}}}"));
     load(&spec, config);
     const struct kn_convert_output *out = &spec.groups[0].outputs[0];
     assert_int_equal(out->video.bitrate_bps, 500000);
@@ -172,14 +175,15 @@ static void hls_group_names_its_manifest_and_renditions(void **state)
 {
     (void)state;
     kn_auto(kn_convert_spec_clear) struct kn_convert_spec spec = {0};
-    load(&spec,
-         quoted("{'Inputs':[{'Name':'v','InputFile':{'Media':'oss://in-1/a.mp4'}}],'OutputGroups':["
-                "{'GroupConfig':{'Type':'Hls','OutputFileBase':{'Media':'oss://out-1/'}},'Outputs':["
-                "{'OutputFileName':'video/v','TemplateId':'S00000001-200021','OverrideParams':"
-                "{'Audio':{'Remove':'true'}},'HlsGroupConfig':{'Type':'video'}},"
-                "{'OutputFileName':'audio/a','TemplateId':'S00000001-200021','OverrideParams':"
-                "{'Video':{'Remove':true}},'HlsGroupConfig':{'Type':'audio','Name':'English',"
-                "'Language':'en','IsDefault':'true'}}]}]}"));
+    load(
+        &spec,
+        quoted("{'Inputs':[{'Name':'v','InputFile':{'Media':'oss://in-1/a.mp4'}}],'OutputGroups':["
+               "{'GroupConfig':{'Type':'Hls','OutputFileBase':{'Media':'oss://out-1/'}},'Outputs':["
+               "{'OutputFileName':'video/v','TemplateId':'S00000001-200021','OverrideParams':"
+               "{'Audio':{'Remove':'true'}},'HlsGroupConfig':{'Type':'video'}},"
+               "{'OutputFileName':'audio/a','TemplateId':'S00000001-200021','OverrideParams':"
+               "{'Video':{'Remove':true}},'HlsGroupConfig':{'Type':'audio','Name':'English',"
+               "'Language':'en','IsDefault':'true'}}]}]}"));
     const struct kn_convert_group *group = &spec.groups[0];
     assert_string_equal(group->manifest_uri, "oss://out-1/master.m3u8");
     assert_string_equal(group->outputs[0].uri, "oss://out-1/video/v.m3u8");
@@ -209,14 +213,16 @@ static void refusals_name_the_field(void **state)
          "'" O0 ".OverrideParams.Audios[0].Language'"},
         {OVER("{'Video':{'Width':129}}"), "OutOfRange", "'" O0 ".OverrideParams.Video.Width'"},
         {OVER("{'Video':{'Width':8192}}"), "OutOfRange", "'" O0 ".OverrideParams.Video.Width'"},
-        {OVER("{'Video':{'Bitrate':60000}}"), "OutOfRange", "'" O0 ".OverrideParams.Video.Bitrate'"},
+        {OVER("{'Video':{'Bitrate':60000}}"), "OutOfRange",
+         "'" O0 ".OverrideParams.Video.Bitrate'"},
         {OVER("{'Video':{'Crf':52}}"), "OutOfRange", "'" O0 ".OverrideParams.Video.Crf'"},
         {OVER("{'Video':{'Fps':61}}"), "OutOfRange", "'" O0 ".OverrideParams.Video.Fps'"},
         {OVER("{'Video':{'Gop':'x'}}"), "OutOfRange", "'" O0 ".OverrideParams.Video.Gop'"},
         {OVER("{'Video':{'Codec':'H.265','Profile':'main'}}"), "NotSupported",
          "'" O0 ".OverrideParams.Video.Profile'"},
         {OVER("{'Video':{'Codec':'VP8'}}"), "NotSupported", "'" O0 ".OverrideParams.Video.Codec'"},
-        {OVER("{'Video':{'Crop':'1:2'}}"), "InvalidParameter", "'" O0 ".OverrideParams.Video.Crop'"},
+        {OVER("{'Video':{'Crop':'1:2'}}"), "InvalidParameter",
+         "'" O0 ".OverrideParams.Video.Crop'"},
         {OVER("{'Video':{'Pad':'640:360:0:0'}}"), "InvalidParameter",
          "'" O0 ".OverrideParams.Video.Pad'"},
         {OVER("{'Container':{'Format':'avi'}}"), "NotSupported",
@@ -284,23 +290,29 @@ static void whole_configs_are_refused_by_field(void **state)
          "'Config.Inputs[0].InputFile.Type'"},
         {"{'Inputs':[{'Name':'a','InputFile':{'Media':'oss://in-1/a'}},{'Name':'a','InputFile':"
          "{'Media':'oss://in-1/a'}}],'Outputs':[{'TemplateId':'Video-360P','OutputFile':"
-         "{'Media':'oss://out-1/x'}}]}", "InvalidParameter", "'Config.Inputs[1].Name'"},
+         "{'Media':'oss://out-1/x'}}]}",
+         "InvalidParameter", "'Config.Inputs[1].Name'"},
         {"{'Inputs':[{'Name':'a','InputFile':{'Media':'oss://in-1/a'},'AudioSelector':[{'Name':'s',"
          "'Rule':'pid'}]}],'Outputs':[{'TemplateId':'Video-360P','OutputFile':"
-         "{'Media':'oss://out-1/x'}}]}", "NotSupported", "'Config.Inputs[0].AudioSelector[0].Rule'"},
+         "{'Media':'oss://out-1/x'}}]}",
+         "NotSupported", "'Config.Inputs[0].AudioSelector[0].Rule'"},
         {"{'JobName':'0123456789012345678901234567890123456789012345678901234567890123456789',"
          "'Inputs':[{'InputFile':{'Media':'oss://in-1/a'}}],'Outputs':[{'TemplateId':'Video-360P',"
-         "'OutputFile':{'Media':'oss://out-1/x'}}]}", "OutOfRange", "'Config.JobName'"},
+         "'OutputFile':{'Media':'oss://out-1/x'}}]}",
+         "OutOfRange", "'Config.JobName'"},
         {"{'Inputs':[{'InputFile':{'Media':'oss://in-1/a'}}],'Outputs':[{'TemplateId':'Video-360P',"
          "'OutputFile':{'Media':'oss://out-1/x'}},{'TemplateId':'Video-360P','OutputFile':"
-         "{'Media':'oss://out-1/x.mp4'}}]}", "InvalidParameter", "'Config.Outputs[1].OutputFile.Media'"},
-        {"{'Inputs':[{'InputFile':{'Media':'oss://in-1/a'}}],'OutputGroups':[{'GroupConfig':{'Type':"
+         "{'Media':'oss://out-1/x.mp4'}}]}",
+         "InvalidParameter", "'Config.Outputs[1].OutputFile.Media'"},
+        {"{'Inputs':[{'InputFile':{'Media':'oss://in-1/"
+         "a'}}],'OutputGroups':[{'GroupConfig':{'Type':"
          "'Smooth','OutputFileBase':{'Media':'oss://out-1/'}},'Outputs':[{}]}]}",
          "InvalidParameter", "'Config.OutputGroups[0].GroupConfig.Type'"},
-        {"{'Inputs':[{'InputFile':{'Media':'oss://in-1/a'}}],'OutputGroups':[{'GroupConfig':{'Type':"
+        {"{'Inputs':[{'InputFile':{'Media':'oss://in-1/"
+         "a'}}],'OutputGroups':[{'GroupConfig':{'Type':"
          "'Hls','OutputFileBase':{'Media':'oss://out-1/'}},'Outputs':[{'OutputFileName':'x',"
-         "'TemplateId':'Video-360P'}]}]}", "NotSupported",
-         "'Config.OutputGroups[0].Outputs[0].OverrideParams.Container.Format'"},
+         "'TemplateId':'Video-360P'}]}]}",
+         "NotSupported", "'Config.OutputGroups[0].Outputs[0].OverrideParams.Container.Format'"},
     };
     for (size_t i = 0; i < KN_COUNT(rows); i++) {
         struct kn_error err = {0};
@@ -316,8 +328,9 @@ static void command_line_may_name_paths(void **state)
 {
     (void)state;
     struct kn_convert_site here = {.may_name_paths = true};
-    json_auto_t *config = quoted("{'Inputs':[{'InputFile':{'Media':'films/in.mp4'}}],'Outputs':["
-                                 "{'TemplateId':'Video-360P','OutputFile':{'Media':'out/{FileName}'}}]}");
+    json_auto_t *config =
+        quoted("{'Inputs':[{'InputFile':{'Media':'films/in.mp4'}}],'Outputs':["
+               "{'TemplateId':'Video-360P','OutputFile':{'Media':'out/{FileName}'}}]}");
     json_auto_t *canonical = NULL;
     assert_int_equal(kn_convert_canonical(&canonical, config, &here, NULL), KN_OK);
     const json_t *output = json_array_get(json_object_get(canonical, "Outputs"), 0);

@@ -55,7 +55,8 @@ static void references_resolve_inside_the_rules(void **state)
 static void playlists_are_checked_whole(void **state)
 {
     (void)state;
-    static const char good[] = "#EXTM3U\r\n#EXT-X-KEY:METHOD=AES-128,URI=\"k.bin\"\r\n#EXTINF:1,\r\na.ts\r\n";
+    static const char good[] =
+        "#EXTM3U\r\n#EXT-X-KEY:METHOD=AES-128,URI=\"k.bin\"\r\n#EXTINF:1,\r\na.ts\r\n";
     static const char key[] = "#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"file:///etc/shadow\"\n";
     static const char line[] = "#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd";
     assert_int_equal(kn_playlist_check(good, strlen(good), "oss://b-1/m.m3u8", NULL), KN_OK);
@@ -88,24 +89,41 @@ static void names_are_relative_to_the_manifest(void **state)
 
 static struct kn_convert_output outputs[] = {
     {.hls = {.type = KN_RENDITION_VIDEO, .audio_group = "audio", .subtitle_group = "subtitle"}},
-    {.hls = {.type = KN_RENDITION_AUDIO, .group = "audio", .name = "Chinese", .language = "zh",
+    {.hls = {.type = KN_RENDITION_AUDIO,
+             .group = "audio",
+             .name = "Chinese",
+             .language = "zh",
              .is_default = true}},
-    {.hls = {.type = KN_RENDITION_SUBTITLE, .group = "subtitle", .name = "English",
-             .language = "en", .is_auto_select = true}},
+    {.hls = {.type = KN_RENDITION_SUBTITLE,
+             .group = "subtitle",
+             .name = "English",
+             .language = "en",
+             .is_auto_select = true}},
 };
 static const struct kn_rendition_facts facts[] = {
-    {.uri = "oss://b-1/o/video/720p.m3u8", .peak_bps = 900000, .average_bps = 700000,
-     .codecs = "avc1.640020", .width_px = 720, .height_px = 1280, .fps_num = 25, .fps_den = 1},
-    {.uri = "oss://b-1/o/audio/zh.m3u8", .peak_bps = 70000, .average_bps = 64000,
-     .codecs = "mp4a.40.5", .channels = 2},
+    {.uri = "oss://b-1/o/video/720p.m3u8",
+     .peak_bps = 900000,
+     .average_bps = 700000,
+     .codecs = "avc1.640020",
+     .width_px = 720,
+     .height_px = 1280,
+     .fps_num = 25,
+     .fps_den = 1},
+    {.uri = "oss://b-1/o/audio/zh.m3u8",
+     .peak_bps = 70000,
+     .average_bps = 64000,
+     .codecs = "mp4a.40.5",
+     .channels = 2},
     {.uri = "oss://b-1/o/subtitle/en.m3u8"},
 };
 
 static void master_joins_the_renditions(void **state)
 {
     (void)state;
-    struct kn_convert_group group = {.type = KN_GROUP_HLS, .manifest_uri = "oss://b-1/o/m.m3u8",
-                                     .outputs = outputs, .n_outputs = 3};
+    struct kn_convert_group group = {.type = KN_GROUP_HLS,
+                                     .manifest_uri = "oss://b-1/o/m.m3u8",
+                                     .outputs = outputs,
+                                     .n_outputs = 3};
     kn_auto(kn_buf_clear) struct kn_buf out = {0};
     assert_int_equal(kn_master_write(&out, &group, facts, NULL, NULL), KN_OK);
     assert_string_equal(
@@ -123,8 +141,10 @@ static void master_joins_the_renditions(void **state)
 static void failed_renditions_leave_no_trace(void **state)
 {
     (void)state;
-    struct kn_convert_group group = {.type = KN_GROUP_HLS, .manifest_uri = "oss://b-1/o/m.m3u8",
-                                     .outputs = outputs, .n_outputs = 3};
+    struct kn_convert_group group = {.type = KN_GROUP_HLS,
+                                     .manifest_uri = "oss://b-1/o/m.m3u8",
+                                     .outputs = outputs,
+                                     .n_outputs = 3};
     struct kn_rendition_facts some[] = {facts[0], {0}, {0}};
     kn_auto(kn_buf_clear) struct kn_buf out = {0};
     assert_int_equal(kn_master_write(&out, &group, some, NULL, NULL), KN_OK);
@@ -141,17 +161,22 @@ static void existing_master_is_extended_without_its_excludes(void **state)
         "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"old\",NAME=\"Jp\",LANGUAGE=\"ja\",URI=\"a/ja.m3u8\"\n"
         "#EXT-X-STREAM-INF:BANDWIDTH=5,AUDIO=\"old\"\n\nv.m3u8\n";
     kn_auto(kn_master_clear) struct kn_master master = {0};
-    assert_int_equal(kn_master_read(&master, text, strlen(text), "oss://b-1/in/m.m3u8", NULL), KN_OK);
+    assert_int_equal(kn_master_read(&master, text, strlen(text), "oss://b-1/in/m.m3u8", NULL),
+                     KN_OK);
     assert_int_equal(master.n_entries, 3);
     assert_string_equal(master.entries[0].name, "A, B");
     assert_string_equal(master.entries[2].uri, "oss://b-1/in/v.m3u8");
     struct kn_convert_exclude exclude = {KN_EXCLUDE_AUDIO, "jpn", NULL};
-    struct kn_convert_group group = {.type = KN_GROUP_HLS, .manifest_uri = "oss://b-1/o/m.m3u8",
-                                     .excludes = &exclude, .n_excludes = 1,
-                                     .outputs = outputs, .n_outputs = 3};
+    struct kn_convert_group group = {.type = KN_GROUP_HLS,
+                                     .manifest_uri = "oss://b-1/o/m.m3u8",
+                                     .excludes = &exclude,
+                                     .n_excludes = 1,
+                                     .outputs = outputs,
+                                     .n_outputs = 3};
     kn_auto(kn_buf_clear) struct kn_buf out = {0};
     assert_int_equal(kn_master_write(&out, &group, facts, &master, NULL), KN_OK);
-    assert_non_null(strstr(kn_buf_text(&out), "NAME=\"A, B\",LANGUAGE=\"en\",URI=\"../in/a/en.m3u8\"\n"));
+    assert_non_null(
+        strstr(kn_buf_text(&out), "NAME=\"A, B\",LANGUAGE=\"en\",URI=\"../in/a/en.m3u8\"\n"));
     assert_non_null(strstr(kn_buf_text(&out), "BANDWIDTH=5,AUDIO=\"old\"\n../in/v.m3u8\n"));
     assert_null(strstr(kn_buf_text(&out), "ja.m3u8"));
 }
@@ -164,8 +189,9 @@ static void media_playlist_is_no_master(void **state)
                                         "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nfile:///x\n"};
     for (size_t i = 0; i < KN_COUNT(texts); i++) {
         kn_auto(kn_master_clear) struct kn_master master = {0};
-        assert_int_equal(kn_master_read(&master, texts[i], strlen(texts[i]), "oss://b-1/m.m3u8",
-                                        NULL), KN_EMEDIA);
+        assert_int_equal(
+            kn_master_read(&master, texts[i], strlen(texts[i]), "oss://b-1/m.m3u8", NULL),
+            KN_EMEDIA);
     }
 }
 
@@ -176,10 +202,9 @@ static void subtitles_are_one_segment(void **state)
     kn_auto(kn_buf_clear) struct kn_buf out = {0};
     assert_int_equal(kn_media_playlist_write(&out, "oss://b-1/o/en.m3u8", NULL, &segment, 1, NULL),
                      KN_OK);
-    assert_string_equal(kn_buf_text(&out),
-                        "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:31\n"
-                        "#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-PLAYLIST-TYPE:VOD\n"
-                        "#EXTINF:31.400000,\nen.vtt\n#EXT-X-ENDLIST\n");
+    assert_string_equal(kn_buf_text(&out), "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:31\n"
+                                           "#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-PLAYLIST-TYPE:VOD\n"
+                                           "#EXTINF:31.400000,\nen.vtt\n#EXT-X-ENDLIST\n");
 }
 
 static void mpd_groups_renditions_by_kind_and_language(void **state)
@@ -188,17 +213,40 @@ static void mpd_groups_renditions_by_kind_and_language(void **state)
     struct kn_manifest_segment s[] = {{"oss://b-1/o/v-00001.m4s", 5000000},
                                       {"oss://b-1/o/v-00002.m4s", 2500000}};
     struct kn_dash_track tracks[] = {
-        {.kind = KN_RENDITION_VIDEO, .codecs = "avc1.64001f", .bandwidth_bps = 900000,
-         .width_px = 1280, .height_px = 720, .fps_num = 25, .fps_den = 1,
-         .init_uri = "oss://b-1/o/v&i.mp4", .segments = s, .n_segments = 2},
-        {.kind = KN_RENDITION_VIDEO, .codecs = "avc1.64001e", .bandwidth_bps = 400000,
-         .width_px = 640, .height_px = 360, .init_uri = "oss://b-1/o/w.mp4", .segments = s,
+        {.kind = KN_RENDITION_VIDEO,
+         .codecs = "avc1.64001f",
+         .bandwidth_bps = 900000,
+         .width_px = 1280,
+         .height_px = 720,
+         .fps_num = 25,
+         .fps_den = 1,
+         .init_uri = "oss://b-1/o/v&i.mp4",
+         .segments = s,
          .n_segments = 2},
-        {.kind = KN_RENDITION_AUDIO, .codecs = "mp4a.40.2", .language = "eng", .bandwidth_bps = 1,
-         .samplerate_hz = 48000, .channels = 2, .init_uri = "oss://b-1/o/a.mp4", .segments = s,
+        {.kind = KN_RENDITION_VIDEO,
+         .codecs = "avc1.64001e",
+         .bandwidth_bps = 400000,
+         .width_px = 640,
+         .height_px = 360,
+         .init_uri = "oss://b-1/o/w.mp4",
+         .segments = s,
+         .n_segments = 2},
+        {.kind = KN_RENDITION_AUDIO,
+         .codecs = "mp4a.40.2",
+         .language = "eng",
+         .bandwidth_bps = 1,
+         .samplerate_hz = 48000,
+         .channels = 2,
+         .init_uri = "oss://b-1/o/a.mp4",
+         .segments = s,
          .n_segments = 1},
-        {.kind = KN_RENDITION_AUDIO, .codecs = "mp4a.40.2", .language = "jpn", .bandwidth_bps = 1,
-         .init_uri = "oss://b-1/o/j.mp4", .segments = s, .n_segments = 1},
+        {.kind = KN_RENDITION_AUDIO,
+         .codecs = "mp4a.40.2",
+         .language = "jpn",
+         .bandwidth_bps = 1,
+         .init_uri = "oss://b-1/o/j.mp4",
+         .segments = s,
+         .n_segments = 1},
     };
     kn_auto(kn_buf_clear) struct kn_buf out = {0};
     assert_int_equal(kn_mpd_write(&out, "oss://b-1/o/m.mpd", 7500000, tracks, 4, NULL), KN_OK);

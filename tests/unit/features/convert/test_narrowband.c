@@ -19,7 +19,8 @@ static int64_t title_rate(double crf)
     return (int64_t)(4e6 * exp(-0.115 * (crf - 18)));
 }
 
-static double search_title(double target, double complexity, int64_t cap, bool *reached, int *probes)
+static double search_title(double target, double complexity, int64_t cap, bool *reached,
+                           int *probes)
 {
     struct kn_narrowband search;
     kn_narrowband_init(&search, target, false, cap);

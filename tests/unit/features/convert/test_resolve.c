@@ -25,27 +25,51 @@ static void sizes_follow_the_template(void **state)
         {{.width_px = 1920, .height_px = 1080}, {.width_px = 640}, {0}, 640, 360},
         {{.width_px = 1920, .height_px = 1080}, {.height_px = 720}, {0}, 1280, 720},
         // long and short edges follow the orientation, after the turn
-        {{.width_px = 1920, .height_px = 1080}, {.width_px = 640, .is_long_short = true}, {0}, 640, 360},
-        {{.width_px = 1080, .height_px = 1920}, {.width_px = 640, .is_long_short = true}, {0}, 360, 640},
-        {{.width_px = 1920, .height_px = 1080, .rotation_degrees = 90},
-         {.width_px = 640, .is_long_short = true}, {0}, 360, 640},
-        {{.width_px = 1920, .height_px = 1080, .rotation_degrees = 90},
-         {.width_px = 640, .is_long_short = true, .rotate = KN_ROTATE_0}, {0}, 640, 360},
+        {{.width_px = 1920, .height_px = 1080},
+         {.width_px = 640, .is_long_short = true},
+         {0},
+         640,
+         360},
         {{.width_px = 1080, .height_px = 1920},
-         {.width_px = 1280, .height_px = 720, .is_long_short = true}, {0}, 720, 1280},
+         {.width_px = 640, .is_long_short = true},
+         {0},
+         360,
+         640},
+        {{.width_px = 1920, .height_px = 1080, .rotation_degrees = 90},
+         {.width_px = 640, .is_long_short = true},
+         {0},
+         360,
+         640},
+        {{.width_px = 1920, .height_px = 1080, .rotation_degrees = 90},
+         {.width_px = 640, .is_long_short = true, .rotate = KN_ROTATE_0},
+         {0},
+         640,
+         360},
+        {{.width_px = 1080, .height_px = 1920},
+         {.width_px = 1280, .height_px = 720, .is_long_short = true},
+         {0},
+         720,
+         1280},
         // small sources are not enlarged when IsCheckReso says so
         {{.width_px = 320, .height_px = 180}, {.width_px = 640}, {0}, 640, 360},
-        {{.width_px = 320, .height_px = 180}, {.width_px = 640},
-         {.resolution = KN_CHECK_USE_INPUT}, 320, 180},
+        {{.width_px = 320, .height_px = 180},
+         {.width_px = 640},
+         {.resolution = KN_CHECK_USE_INPUT},
+         320,
+         180},
         // both sides given: the box is filled whatever the method
         {{.width_px = 640, .height_px = 480}, {.width_px = 1280, .height_px = 720}, {0}, 1280, 720},
-        {{.width_px = 640, .height_px = 480}, {.width_px = 1280, .height_px = 720},
-         {.dar_method = KN_DAR_PAD}, 1280, 720},
+        {{.width_px = 640, .height_px = 480},
+         {.width_px = 1280, .height_px = 720},
+         {.dar_method = KN_DAR_PAD},
+         1280,
+         720},
     };
     for (size_t i = 0; i < KN_COUNT(rows); i++) {
         struct kn_picture_plan plan;
-        assert_int_equal(kn_resolve_picture(&plan, &rows[i].source, NULL, &rows[i].video,
-                                            &rows[i].trans, NULL), KN_OK);
+        assert_int_equal(
+            kn_resolve_picture(&plan, &rows[i].source, NULL, &rows[i].video, &rows[i].trans, NULL),
+            KN_OK);
         if (plan.width_px != rows[i].width || plan.height_px != rows[i].height)
             fail_msg("row %zu: %dx%d", i, plan.width_px, plan.height_px);
     }
@@ -86,8 +110,9 @@ static void black_bars_are_cut_where_found(void **state)
     struct kn_convert_video video = {.crop = KN_CROP_BORDER};
     struct kn_rect border = {640, 360, 0, 60};
     struct kn_picture_plan plan;
-    assert_int_equal(kn_resolve_picture(&plan, &source, &border, &video,
-                                        &(struct kn_convert_trans){0}, NULL), KN_OK);
+    assert_int_equal(
+        kn_resolve_picture(&plan, &source, &border, &video, &(struct kn_convert_trans){0}, NULL),
+        KN_OK);
     assert_int_equal(plan.height_px, 360);
     assert_int_equal(plan.crop.top_px, 60);
 }
@@ -98,11 +123,13 @@ static void what_does_not_fit_is_refused(void **state)
     struct kn_picture_facts source = {.width_px = 640, .height_px = 480};
     struct kn_picture_plan plan;
     struct kn_convert_video crop = {.crop = KN_CROP_RECT, .crop_rect = {600, 400, 100, 0}};
-    assert_int_equal(kn_resolve_picture(&plan, &source, NULL, &crop, &(struct kn_convert_trans){0},
-                                        NULL), KN_EINVAL);
+    assert_int_equal(
+        kn_resolve_picture(&plan, &source, NULL, &crop, &(struct kn_convert_trans){0}, NULL),
+        KN_EINVAL);
     struct kn_convert_video pad = {.has_pad = true, .pad_rect = {640, 480, 10, 10}};
-    assert_int_equal(kn_resolve_picture(&plan, &source, NULL, &pad, &(struct kn_convert_trans){0},
-                                        NULL), KN_EINVAL);
+    assert_int_equal(
+        kn_resolve_picture(&plan, &source, NULL, &pad, &(struct kn_convert_trans){0}, NULL),
+        KN_EINVAL);
     struct kn_convert_video large = {.width_px = 1280};
     struct kn_convert_trans fail = {.resolution = KN_CHECK_FAIL};
     assert_int_equal(kn_resolve_picture(&plan, &source, NULL, &large, &fail, NULL), KN_EINVAL);
@@ -114,14 +141,18 @@ static void frame_rate_is_the_sources_within_limits(void **state)
     static const struct {
         int source_num, source_den, fps, max_fps, num, den;
     } rows[] = {
-        {30000, 1001, 0, 0, 30000, 1001}, {120, 1, 0, 0, 60, 1}, {50, 1, 0, 30, 30, 1},
-        {25, 1, 0, 30, 25, 1},            {25, 1, 50, 0, 50, 1}, {0, 0, 0, 0, 25, 1},
+        {30000, 1001, 0, 0, 30000, 1001},
+        {120, 1, 0, 0, 60, 1},
+        {50, 1, 0, 30, 30, 1},
+        {25, 1, 0, 30, 25, 1},
+        {25, 1, 50, 0, 50, 1},
+        {0, 0, 0, 0, 25, 1},
     };
     for (size_t i = 0; i < KN_COUNT(rows); i++) {
         struct kn_picture_facts source = {.fps_num = rows[i].source_num,
                                           .fps_den = rows[i].source_den};
-        struct kn_convert_video video = {.fps_num = rows[i].fps, .fps_den = 1,
-                                         .max_fps_num = rows[i].max_fps, .max_fps_den = 1};
+        struct kn_convert_video video = {
+            .fps_num = rows[i].fps, .fps_den = 1, .max_fps_num = rows[i].max_fps, .max_fps_den = 1};
         int num, den;
         kn_resolve_fps(&num, &den, &source, &video);
         assert_int_equal(num, rows[i].num);
@@ -136,9 +167,11 @@ static void bit_rates_are_checked_against_the_source(void **state)
     struct kn_convert_video video = {.bitrate_bps = 800000};
     assert_int_equal(kn_resolve_video_bitrate(&bps, 500000, &video, KN_CHECK_OFF, NULL), KN_OK);
     assert_int_equal(bps, 800000);
-    assert_int_equal(kn_resolve_video_bitrate(&bps, 500000, &video, KN_CHECK_USE_INPUT, NULL), KN_OK);
+    assert_int_equal(kn_resolve_video_bitrate(&bps, 500000, &video, KN_CHECK_USE_INPUT, NULL),
+                     KN_OK);
     assert_int_equal(bps, 500000);
-    assert_int_equal(kn_resolve_video_bitrate(&bps, 500000, &video, KN_CHECK_FAIL, NULL), KN_EINVAL);
+    assert_int_equal(kn_resolve_video_bitrate(&bps, 500000, &video, KN_CHECK_FAIL, NULL),
+                     KN_EINVAL);
     video.bitrate_bps = KN_BITRATE_AS_INPUT;
     assert_int_equal(kn_resolve_video_bitrate(&bps, 500000, &video, KN_CHECK_OFF, NULL), KN_OK);
     assert_int_equal(bps, 500000);
@@ -155,7 +188,8 @@ static void selector_takes_the_first_stream_with_its_tags(void **state)
     (void)state;
     struct kn_tag_match titles[] = {{"title", "Commentary"}};
     struct kn_stream_facts streams[] = {
-        {.is_audio = false, .language = "jpn"}, {.is_audio = true, .language = "eng"},
+        {.is_audio = false, .language = "jpn"},
+        {.is_audio = true, .language = "eng"},
         {.is_audio = true, .language = "ja"},
         {.is_audio = true, .language = "jpn", .tags = titles, .n_tags = 1}};
     struct kn_tag_match japanese[] = {{"language", "JPN"}, {"Title", "commentary"}};
@@ -180,8 +214,10 @@ static void language_comes_from_where_the_control_says(void **state)
         enum kn_language_control control;
         const char *configured, *input, *result;
     } rows[] = {
-        {KN_LANGUAGE_INPUT_FIRST, "eng", "chi", "zho"}, {KN_LANGUAGE_INPUT_FIRST, "eng", "und", "eng"},
-        {KN_LANGUAGE_INPUT_FIRST, "", NULL, "und"},     {KN_LANGUAGE_CONFIGURED, "ger", "eng", "deu"},
+        {KN_LANGUAGE_INPUT_FIRST, "eng", "chi", "zho"},
+        {KN_LANGUAGE_INPUT_FIRST, "eng", "und", "eng"},
+        {KN_LANGUAGE_INPUT_FIRST, "", NULL, "und"},
+        {KN_LANGUAGE_CONFIGURED, "ger", "eng", "deu"},
         {KN_LANGUAGE_INPUT_FIRST, "", "ja", "jpn"},
     };
     for (size_t i = 0; i < KN_COUNT(rows); i++) {
@@ -195,8 +231,8 @@ static void clip_end_is_cut_off_the_tail(void **state)
 {
     (void)state;
     int64_t start, end;
-    struct kn_convert_clip clip = {.is_set = true, .seek_us = KN_SECOND,
-                                   .duration_us = KN_NO_TIME, .tail_us = 2 * KN_SECOND};
+    struct kn_convert_clip clip = {
+        .is_set = true, .seek_us = KN_SECOND, .duration_us = KN_NO_TIME, .tail_us = 2 * KN_SECOND};
     assert_int_equal(kn_resolve_clip(&start, &end, &clip, 10 * KN_SECOND, NULL), KN_OK);
     assert_int_equal(start, KN_SECOND);
     assert_int_equal(end, 8 * KN_SECOND);

@@ -26,9 +26,9 @@ static void every_system_template_passes_its_own_check(void **state)
 static void tutorial_templates_are_found_by_name(void **state)
 {
     (void)state;
-    static const char *const names[] = {"Video-360P", "Video-540P", "Video-720P", "Video-1080P",
-                                        "Video-360P-H265", "Video-540P-H265", "Video-720P-H265",
-                                        "Video-1080P-H265"};
+    static const char *const names[] = {"Video-360P",      "Video-540P",      "Video-720P",
+                                        "Video-1080P",     "Video-360P-H265", "Video-540P-H265",
+                                        "Video-720P-H265", "Video-1080P-H265"};
     for (size_t i = 0; i < KN_COUNT(names); i++) {
         kn_auto(kn_template_clear) struct kn_template t = {0};
         assert_int_equal(kn_template_find(&t, names[i], NULL, NULL), KN_OK);

@@ -123,6 +123,7 @@ struct kn_convert_video {
     enum kn_video_codec codec;
     enum kn_h264_profile profile;
     enum kn_rate_mode rate;
+    bool has_crf;         // Crf or Qscale was asked for; without it a source that fits is copied
     double crf;           // KN_RATE_CRF; also where the search of KN_RATE_TARGET_SSIM starts
     double target_ssim;   // KN_RATE_TARGET_SSIM, luma, 0 to 1
     int64_t bitrate_bps;  // 0 not given, or KN_BITRATE_AS_INPUT

@@ -321,6 +321,7 @@ static void rate_mode_read(struct kn_reader *r, struct kn_place config, struct k
     struct kn_place trans = kn_read_object(r, config, "TransConfig");
     bool has_crf = kn_read_has(at, "Crf") || kn_read_has(at, "Qscale");
     // inferred: Qscale counts on Crf's scale, which is what x264's quality mode takes.
+    video->has_crf = has_crf;
     double qscale = kn_read_double(r, at, "Qscale", 0, 51, default_crf[video->codec]);
     video->crf = kn_read_double(r, at, "Crf", 0, 51, qscale);
     video->bitrate_bps = kbits_read(r, at, "Bitrate", -1, 50000, 0);

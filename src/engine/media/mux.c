@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "engine/media/mux.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libavutil/adler32.h>
+
+#include "base/cleanup.h"
+#include "engine/media/av_error.h"
+#include "engine/media/segments.h"
+#include "engine/media/sink_io.h"
+
+#define MAX_TRACKS 64 // audio tracks and captions of one file; beyond real films
+
+struct track {
+    AVStream *stream;     // borrowed from the format
+    AVRational time_base; // of packets that come in
+    bool is_described, has_ended;
+    AVPacket **ring; // owned: packets waiting to be written
+    size_t capacity, first, length;
+    int64_t mark_us;
+    int64_t last_dts; // in the stream's time base; AV_NOPTS_VALUE at first
+    struct kn_mux_ledger ledger;
+};
+
+struct kn_mux {
+    AVFormatContext *format;      // owned
+    struct kn_sink_io *io;        // owned; NULL with segments
+    struct kn_segments *segments; // borrowed
+    AVDictionary *options;        // owned
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
+    // --- protected by lock
+    struct track tracks[MAX_TRACKS];
+    int n_tracks;
+    bool has_header, is_stopped, is_cut;
+    int64_t lead_us; // how far the leader is
+    int64_t cut_us;  // with is_cut: where the file ends
+};
+
+static kn_code mux_fail(struct kn_mux *mux, struct kn_error *err, int av, const char *what)
+{
+    const struct kn_error *io = mux->io ? &mux->io->error : NULL;
+    if (io && io->code != KN_OK) {
+        if (err)
+            *err = *io;
+        return io->code;
+    }
+    return kn_av_fail(err, av == AVERROR(EINVAL) || av == AVERROR_INVALIDDATA ? AVERROR(ENOSYS) : av,
+                      "cannot %s (%s)", what, mux->format->oformat->name);
+}
+
+/* ---- making ---- */
+static kn_code mux_open_io(struct kn_mux *mux, const struct kn_mux_setup *setup, struct kn_error *err)
+{
+    if (setup->segments) {
+        mux->segments = setup->segments;
+        mux->format->pb = kn_segments_io(setup->segments);
+        return KN_OK;
+    }
+    const kn_code rc = kn_sink_io_open(&mux->io, setup->sink, true, err);
+    if (rc == KN_OK) {
+        mux->format->pb = mux->io->io;
+        kn_sink_io_lend(mux->io, mux->format);
+    }
+    return rc;
+}
+
+static kn_code mux_copy_chapters(struct kn_mux *mux, const struct kn_mux_setup *setup,
+                                 struct kn_error *err)
+{
+    const AVFormatContext *from = setup->chapters_from;
+    for (unsigned i = 0; from && i < from->nb_chapters; i++) {
+        const AVChapter *c = from->chapters[i];
+        AVChapter *copy = av_mallocz(sizeof(*copy));
+        if (!copy || av_dynarray_add_nofree(&mux->format->chapters, (int *)&mux->format->nb_chapters,
+                                            copy) < 0) {
+            av_free(copy);
+            return kn_fail(err, KN_ENOMEM, "no memory for chapters");
+        }
+        copy->id = c->id;
+        copy->time_base = AV_TIME_BASE_Q;
+        copy->start = FFMAX(0, av_rescale_q(c->start, c->time_base, AV_TIME_BASE_Q) +
+                                   setup->chapters_shift_us);
+        copy->end = FFMAX(copy->start, av_rescale_q(c->end, c->time_base, AV_TIME_BASE_Q) +
+                                           setup->chapters_shift_us);
+        (void)av_dict_copy(&copy->metadata, c->metadata, 0);
+    }
+    return KN_OK;
+}
+
+kn_code kn_mux_new(struct kn_mux **out, const struct kn_mux_setup *setup, struct kn_error *err)
+{
+    kn_auto(kn_mux_free) struct kn_mux *mux = calloc(1, sizeof(*mux));
+    if (!mux)
+        return kn_fail(err, KN_ENOMEM, "no memory for a muxer");
+    pthread_mutex_init(&mux->lock, NULL);
+    pthread_cond_init(&mux->moved, NULL);
+    const int av = avformat_alloc_output_context2(&mux->format, NULL, setup->format, NULL);
+    if (av < 0)
+        return kn_av_fail(err, av, "FFmpeg here cannot write %s", setup->format);
+    mux->format->flags |= AVFMT_FLAG_BITEXACT;
+    kn_code rc = mux_open_io(mux, setup, err);
+    if (rc != KN_OK)
+        return rc;
+    if (av_dict_copy(&mux->options, setup->options, 0) < 0 ||
+        av_dict_copy(&mux->format->metadata, setup->metadata, 0) < 0)
+        return kn_fail(err, KN_ENOMEM, "no memory for a muxer");
+    rc = mux_copy_chapters(mux, setup, err);
+    if (rc != KN_OK)
+        return rc;
+    *out = KN_TAKE(mux);
+    return KN_OK;
+}
+
+void kn_mux_free(struct kn_mux **mux_ptr)
+{
+    struct kn_mux *mux = *mux_ptr;
+    if (!mux)
+        return;
+    for (int i = 0; i < mux->n_tracks; i++) {
+        struct track *t = &mux->tracks[i];
+        for (size_t k = 0; k < t->length; k++)
+            av_packet_free(&t->ring[(t->first + k) % t->capacity]);
+        free(t->ring);
+    }
+    avformat_free_context(mux->format);
+    kn_sink_io_free(&mux->io);
+    av_dict_free(&mux->options);
+    pthread_mutex_destroy(&mux->lock);
+    pthread_cond_destroy(&mux->moved);
+    free(mux);
+    *mux_ptr = NULL;
+}
+
+bool kn_mux_wants_global_header(const struct kn_mux *mux)
+{
+    return mux->format->oformat->flags & AVFMT_GLOBALHEADER;
+}
+
+kn_code kn_mux_add(struct kn_mux *mux, const char *language, int disposition, int *out_track,
+                   struct kn_error *err)
+{
+    if (mux->n_tracks == MAX_TRACKS)
+        return kn_fail(err, KN_ELIMIT, "more than %d tracks in one file", MAX_TRACKS);
+    AVStream *stream = avformat_new_stream(mux->format, NULL);
+    if (!stream || (language && av_dict_set(&stream->metadata, "language", language, 0) < 0))
+        return kn_fail(err, KN_ENOMEM, "no memory for a track");
+    stream->disposition = disposition;
+    mux->tracks[mux->n_tracks] = (struct track){
+        .stream = stream,
+        .mark_us = INT64_MIN,
+        .last_dts = AV_NOPTS_VALUE,
+        .ledger = {.checksum = 1, .first_us = KN_NO_TIME, .end_us = KN_NO_TIME},
+    };
+    *out_track = mux->n_tracks++;
+    return KN_OK;
+}
+
+/* ---- the packets that wait (lock held) ---- */
+static bool track_push(struct track *t, AVPacket *packet)
+{
+    if (t->length == t->capacity) {
+        const size_t capacity = t->capacity ? 2 * t->capacity : 64;
+        AVPacket **ring = calloc(capacity, sizeof(*ring));
+        if (!ring)
+            return false;
+        for (size_t i = 0; i < t->length; i++)
+            ring[i] = t->ring[(t->first + i) % t->capacity];
+        free(t->ring);
+        t->ring = ring;
+        t->capacity = capacity;
+        t->first = 0;
+    }
+    t->ring[(t->first + t->length++) % t->capacity] = packet;
+    return true;
+}
+
+static AVPacket *track_head(const struct track *t)
+{
+    return t->length ? t->ring[t->first] : NULL;
+}
+
+static AVPacket *track_pop(struct track *t)
+{
+    AVPacket *packet = t->ring[t->first];
+    t->first = (t->first + 1) % t->capacity;
+    t->length--;
+    return packet;
+}
+
+static int64_t packet_us(const AVPacket *packet, AVRational base)
+{
+    return av_rescale_q(packet->dts, base, AV_TIME_BASE_Q);
+}
+
+// The track whose head is to be written next, or NULL while one that could come before is unknown.
+static struct track *mux_pick(struct kn_mux *mux)
+{
+    struct track *best = NULL;
+    for (int i = 0; i < mux->n_tracks; i++) {
+        struct track *t = &mux->tracks[i];
+        if (t->length && (!best || av_compare_ts(track_head(t)->dts, t->time_base,
+                                                 track_head(best)->dts, best->time_base) < 0))
+            best = t;
+    }
+    if (!best)
+        return NULL;
+    const int64_t now_us = packet_us(track_head(best), best->time_base);
+    for (int i = 0; i < mux->n_tracks; i++) {
+        const struct track *t = &mux->tracks[i];
+        if (!t->length && !t->has_ended && t->mark_us < now_us)
+            return NULL;
+    }
+    return best;
+}
+
+static void track_account(struct track *t, const AVPacket *packet)
+{
+    struct kn_mux_ledger *l = &t->ledger;
+    l->n_packets++;
+    l->checksum = av_adler32_update(l->checksum, packet->data, (size_t)packet->size);
+    const int64_t pts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
+    const int64_t first_us = av_rescale_q(pts, t->time_base, AV_TIME_BASE_Q);
+    const int64_t end_us = av_rescale_q(pts + packet->duration, t->time_base, AV_TIME_BASE_Q);
+    if (l->first_us == KN_NO_TIME || first_us < l->first_us)
+        l->first_us = first_us;
+    if (l->end_us == KN_NO_TIME || end_us > l->end_us)
+        l->end_us = end_us;
+}
+
+static kn_code mux_put(struct kn_mux *mux, struct track *t, AVPacket *packet, struct kn_error *err)
+{
+    const int64_t pts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
+    if (mux->is_cut && t != &mux->tracks[0] &&
+        av_rescale_q(pts, t->time_base, AV_TIME_BASE_Q) >= mux->cut_us)
+        return KN_OK;
+    track_account(t, packet);
+    if (mux->segments) {
+        const kn_code rc = kn_segments_before(mux->segments, mux->format, t->stream->index, packet,
+                                              t->time_base, err);
+        if (rc != KN_OK)
+            return rc;
+    }
+    packet->stream_index = t->stream->index;
+    av_packet_rescale_ts(packet, t->time_base, t->stream->time_base);
+    // Two times may fall onto one tick of a coarser time base; muxers want them to rise.
+    if (t->last_dts != AV_NOPTS_VALUE && packet->dts <= t->last_dts) {
+        packet->dts = t->last_dts + 1;
+        packet->pts = packet->pts == AV_NOPTS_VALUE ? packet->pts : FFMAX(packet->pts, packet->dts);
+    }
+    t->last_dts = packet->dts;
+    const int av = av_write_frame(mux->format, packet);
+    return av < 0 ? mux_fail(mux, err, av, "write a packet") : KN_OK;
+}
+
+static kn_code mux_flush(struct kn_mux *mux, struct kn_error *err)
+{
+    struct track *t;
+    while (mux->has_header && (t = mux_pick(mux))) {
+        AVPacket *packet = track_pop(t);
+        const kn_code rc = mux_put(mux, t, packet, err);
+        av_packet_free(&packet);
+        if (rc != KN_OK)
+            return rc;
+    }
+    return KN_OK;
+}
+
+static kn_code mux_header(struct kn_mux *mux, struct kn_error *err)
+{
+    AVDictionary *options = NULL;
+    (void)av_dict_copy(&options, mux->options, 0);
+    const int av = avformat_write_header(mux->format, &options);
+    const AVDictionaryEntry *left = av_dict_get(options, "", NULL, AV_DICT_IGNORE_SUFFIX);
+    kn_code rc = KN_OK;
+    if (av < 0)
+        rc = mux_fail(mux, err, av, "write the header");
+    else if (left)
+        rc = kn_fail(err, KN_EBUG, "the muxer has no option '%s'", left->key);
+    av_dict_free(&options);
+    if (rc == KN_OK && mux->segments)
+        rc = kn_segments_header_done(mux->segments, mux->format, err);
+    mux->has_header = rc == KN_OK;
+    return rc;
+}
+
+/* ---- feeding ---- */
+kn_code kn_mux_describe(struct kn_mux *mux, int track, const AVCodecParameters *parameters,
+                        AVRational time_base, AVRational frame_rate, AVRational sample_aspect,
+                        const AVDictionary *metadata, struct kn_error *err)
+{
+    pthread_mutex_lock(&mux->lock);
+    struct track *t = &mux->tracks[track];
+    kn_code rc = KN_OK;
+    if (avcodec_parameters_copy(t->stream->codecpar, parameters) < 0 ||
+        av_dict_copy(&t->stream->metadata, metadata, AV_DICT_DONT_OVERWRITE) < 0)
+        rc = kn_fail(err, KN_ENOMEM, "no memory for a track");
+    // A tag of another container (avc1, [27]) would be refused or wrong; the muxer picks its own.
+    if (av_codec_get_id(mux->format->oformat->codec_tag, parameters->codec_tag) != parameters->codec_id)
+        t->stream->codecpar->codec_tag = 0;
+    if (parameters->codec_id == AV_CODEC_ID_HEVC &&
+        av_codec_get_tag(mux->format->oformat->codec_tag, AV_CODEC_ID_HEVC) == MKTAG('h', 'e', 'v', '1'))
+        t->stream->codecpar->codec_tag = MKTAG('h', 'v', 'c', '1'); // what Apple's players ask for
+    t->stream->time_base = time_base;
+    t->stream->avg_frame_rate = frame_rate;
+    t->stream->sample_aspect_ratio = sample_aspect;
+    t->time_base = time_base;
+    t->is_described = true;
+    bool all = true;
+    for (int i = 0; i < mux->n_tracks; i++)
+        all &= mux->tracks[i].is_described;
+    if (rc == KN_OK && all)
+        rc = mux_header(mux, err);
+    if (rc == KN_OK)
+        rc = mux_flush(mux, err);
+    pthread_mutex_unlock(&mux->lock);
+    return rc;
+}
+
+kn_code kn_mux_write(struct kn_mux *mux, int track, AVPacket *packet, struct kn_error *err)
+{
+    AVPacket *own = av_packet_alloc();
+    if (!own)
+        return kn_fail(err, KN_ENOMEM, "no memory for a packet");
+    av_packet_move_ref(own, packet);
+    if (own->dts == AV_NOPTS_VALUE)
+        own->dts = own->pts;
+    pthread_mutex_lock(&mux->lock);
+    kn_code rc = KN_OK;
+    if (mux->is_stopped)
+        rc = kn_fail(err, KN_ECANCELED, "stopped");
+    else if (!track_push(&mux->tracks[track], own))
+        rc = kn_fail(err, KN_ENOMEM, "no memory for a packet");
+    else
+        rc = (own = NULL, mux_flush(mux, err));
+    pthread_mutex_unlock(&mux->lock);
+    av_packet_free(&own);
+    return rc;
+}
+
+kn_code kn_mux_mark(struct kn_mux *mux, int track, int64_t time_us, struct kn_error *err)
+{
+    pthread_mutex_lock(&mux->lock);
+    struct track *t = &mux->tracks[track];
+    t->mark_us = FFMAX(t->mark_us, time_us);
+    const kn_code rc = mux_flush(mux, err);
+    pthread_mutex_unlock(&mux->lock);
+    return rc;
+}
+
+kn_code kn_mux_end(struct kn_mux *mux, int track, int64_t end_us, struct kn_error *err)
+{
+    pthread_mutex_lock(&mux->lock);
+    mux->tracks[track].has_ended = true;
+    if (track == 0 && end_us != KN_NO_TIME) {
+        mux->is_cut = true;
+        mux->cut_us = end_us;
+    }
+    if (track == 0)
+        mux->lead_us = INT64_MAX - KN_MUX_AHEAD_US;
+    pthread_cond_broadcast(&mux->moved);
+    const kn_code rc = mux_flush(mux, err);
+    pthread_mutex_unlock(&mux->lock);
+    return rc;
+}
+
+void kn_mux_lead(struct kn_mux *mux, int64_t time_us)
+{
+    pthread_mutex_lock(&mux->lock);
+    if (time_us > mux->lead_us) {
+        mux->lead_us = time_us;
+        pthread_cond_broadcast(&mux->moved);
+    }
+    pthread_mutex_unlock(&mux->lock);
+}
+
+int64_t kn_mux_position(struct kn_mux *mux)
+{
+    pthread_mutex_lock(&mux->lock);
+    const int64_t lead_us = mux->lead_us;
+    pthread_mutex_unlock(&mux->lock);
+    return lead_us;
+}
+
+bool kn_mux_pace(struct kn_mux *mux, int track, int64_t time_us)
+{
+    pthread_mutex_lock(&mux->lock);
+    while (track != 0 && !mux->is_stopped && time_us > mux->lead_us + KN_MUX_AHEAD_US)
+        pthread_cond_wait(&mux->moved, &mux->lock);
+    const bool goes_on =
+        !mux->is_stopped && (track == 0 || !mux->is_cut || time_us < mux->cut_us);
+    pthread_mutex_unlock(&mux->lock);
+    return goes_on;
+}
+
+void kn_mux_stop(struct kn_mux *mux)
+{
+    pthread_mutex_lock(&mux->lock);
+    mux->is_stopped = true;
+    pthread_cond_broadcast(&mux->moved);
+    pthread_mutex_unlock(&mux->lock);
+}
+
+kn_code kn_mux_finish(struct kn_mux *mux, struct kn_error *err)
+{
+    if (!mux->has_header)
+        return kn_fail_as(err, KN_EMEDIA, "ResourceContentBad", "there is nothing to write");
+    if (mux->segments) {
+        const kn_code rc = kn_segments_before_trailer(mux->segments, mux->format, err);
+        if (rc != KN_OK)
+            return rc;
+    }
+    const int av = av_write_trailer(mux->format);
+    if (av < 0)
+        return mux_fail(mux, err, av, "write the index");
+    if (mux->segments)
+        return kn_segments_finish(mux->segments, err);
+    return kn_sink_io_switch(mux->io, mux->io->sink, err);
+}
+
+void kn_mux_ledger(const struct kn_mux *mux, int track, struct kn_mux_ledger *out)
+{
+    *out = mux->tracks[track].ledger;
+}
+
+int kn_mux_n_tracks(const struct kn_mux *mux)
+{
+    return mux->n_tracks;
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "engine/media/segments.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libavutil/opt.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/time.h"
+#include "engine/media/av_error.h"
+#include "engine/media/sink_io.h"
+
+struct kn_segments {
+    kn_code (*open)(void *impl, const char *uri, struct kn_sink **out, struct kn_error *err);
+    void *impl;
+    char *base_uri, *playlist_uri, *init_uri; // owned
+    bool is_fmp4;
+    int64_t duration_us;
+    int64_t *forced_us; // owned
+    int n_forced, next_forced;
+    struct kn_sink_io *io;   // owned
+    struct kn_sink *sink;    // owned: the file being written
+    struct kn_segment *list; // owned
+    int n_list;
+    int64_t start_us; // of the current segment; KN_NO_TIME before the first packet
+    int64_t next_us;  // the next regular cut
+    int64_t end_us;   // of the leader's last packet
+};
+
+kn_code kn_segments_new(struct kn_segments **out, const struct kn_segments_setup *setup,
+                        struct kn_error *err)
+{
+    kn_auto(kn_segments_free) struct kn_segments *s = calloc(1, sizeof(*s));
+    struct kn_buf init = {0};
+    kn_buf_printf(&init, "%s-init.mp4", setup->base_uri);
+    if (!s)
+        return kn_fail(err, KN_ENOMEM, "no memory for segments");
+    s->open = setup->open;
+    s->impl = setup->impl;
+    s->base_uri = strdup(setup->base_uri);
+    s->playlist_uri = setup->playlist_uri ? strdup(setup->playlist_uri) : NULL;
+    s->init_uri = kn_buf_take(&init);
+    s->is_fmp4 = setup->is_fmp4;
+    s->duration_us = setup->duration_us;
+    s->n_forced = setup->n_forced;
+    s->forced_us = calloc((size_t)setup->n_forced + 1, sizeof(*s->forced_us));
+    s->start_us = KN_NO_TIME;
+    if (!s->base_uri || !s->init_uri || !s->forced_us || (setup->playlist_uri && !s->playlist_uri))
+        return kn_fail(err, KN_ENOMEM, "no memory for segments");
+    if (setup->n_forced)
+        memcpy(s->forced_us, setup->forced_us, (size_t)setup->n_forced * sizeof(*s->forced_us));
+    const kn_code rc = kn_sink_io_open(&s->io, NULL, false, err);
+    if (rc != KN_OK)
+        return rc;
+    *out = KN_TAKE(s);
+    return KN_OK;
+}
+
+void kn_segments_free(struct kn_segments **segments)
+{
+    struct kn_segments *s = *segments;
+    if (!s)
+        return;
+    kn_sink_io_free(&s->io);
+    kn_sink_free(&s->sink);
+    for (int i = 0; i < s->n_list; i++)
+        free(s->list[i].uri);
+    free(s->list);
+    free(s->forced_us);
+    free(s->base_uri);
+    free(s->playlist_uri);
+    free(s->init_uri);
+    free(s);
+    *segments = NULL;
+}
+
+const struct kn_segment *kn_segments_list(const struct kn_segments *s, int *out_n)
+{
+    *out_n = s->n_list;
+    return s->list;
+}
+
+const char *kn_segments_init_uri(const struct kn_segments *s)
+{
+    return s->is_fmp4 ? s->init_uri : NULL;
+}
+
+AVIOContext *kn_segments_io(struct kn_segments *s)
+{
+    return s->io->io;
+}
+
+/* ---- files ---- */
+static kn_code file_open(struct kn_segments *s, const char *uri, struct kn_error *err)
+{
+    kn_code rc = s->open(s->impl, uri, &s->sink, err);
+    if (rc == KN_OK)
+        rc = kn_sink_io_switch(s->io, s->sink, err);
+    return rc;
+}
+
+static kn_code file_commit(struct kn_segments *s, int64_t *out_size, struct kn_error *err)
+{
+    avio_flush(s->io->io);
+    *out_size = s->io->high_water;
+    kn_code rc = kn_sink_io_switch(s->io, NULL, err);
+    if (rc == KN_OK)
+        rc = kn_sink_commit(s->sink, err);
+    kn_sink_free(&s->sink);
+    return rc;
+}
+
+static kn_code segment_open(struct kn_segments *s, int64_t start_us, struct kn_error *err)
+{
+    struct kn_segment *list = realloc(s->list, (size_t)(s->n_list + 1) * sizeof(*list));
+    struct kn_buf uri = {0};
+    kn_buf_printf(&uri, "%s-%05d.%s", s->base_uri, s->n_list + 1, s->is_fmp4 ? "m4s" : "ts");
+    char *text = kn_buf_take(&uri);
+    if (list)
+        s->list = list;
+    if (!list || !text) {
+        free(text);
+        return kn_fail(err, KN_ENOMEM, "no memory for segments");
+    }
+    s->list[s->n_list++] = (struct kn_segment){.uri = text, .start_us = start_us};
+    s->start_us = start_us;
+    return file_open(s, text, err);
+}
+
+static kn_code segment_close(struct kn_segments *s, int64_t end_us, struct kn_error *err)
+{
+    struct kn_segment *last = &s->list[s->n_list - 1];
+    last->duration_us = end_us - last->start_us;
+    return file_commit(s, &last->size_bytes, err);
+}
+
+static kn_code flush_muxer(AVFormatContext *format, struct kn_error *err)
+{
+    const int av = av_write_frame(format, NULL);
+    return av < 0 ? kn_av_fail(err, av, "cannot end a segment") : KN_OK;
+}
+
+// fMP4 with delay_moov: the first flush writes the initialisation part alone.
+static kn_code init_write(struct kn_segments *s, AVFormatContext *format, struct kn_error *err)
+{
+    int64_t size = 0;
+    kn_code rc = file_open(s, s->init_uri, err);
+    if (rc == KN_OK)
+        rc = flush_muxer(format, err);
+    return rc == KN_OK ? file_commit(s, &size, err) : rc;
+}
+
+/* ---- hooks ---- */
+kn_code kn_segments_header_done(struct kn_segments *s, AVFormatContext *format, struct kn_error *err)
+{
+    (void)format;
+    if (s->is_fmp4)
+        return KN_OK;
+    return segment_open(s, 0, err);
+}
+
+// Consumes the cuts that lie at or before this time.
+static bool cut_is_due(struct kn_segments *s, int64_t now_us)
+{
+    bool due = false;
+    while (s->next_forced < s->n_forced && now_us >= s->forced_us[s->next_forced]) {
+        s->next_forced++;
+        due = true;
+    }
+    return due || now_us - s->start_us >= s->duration_us;
+}
+
+kn_code kn_segments_before_trailer(struct kn_segments *s, AVFormatContext *format,
+                                   struct kn_error *err)
+{
+    if (s->n_list > 0) // always so for MPEG-TS
+        return KN_OK;
+    const kn_code rc = init_write(s, format, err);
+    return rc == KN_OK ? segment_open(s, s->start_us == KN_NO_TIME ? 0 : s->start_us, err) : rc;
+}
+
+kn_code kn_segments_before(struct kn_segments *s, AVFormatContext *format, int track,
+                           const AVPacket *packet, AVRational time_base, struct kn_error *err)
+{
+    if (track != 0)
+        return KN_OK;
+    const int64_t pts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
+    const int64_t now_us = av_rescale_q(pts, time_base, AV_TIME_BASE_Q);
+    s->end_us = FFMAX(s->end_us, now_us + av_rescale_q(packet->duration, time_base, AV_TIME_BASE_Q));
+    if (s->start_us == KN_NO_TIME) // fMP4: its first segment is opened when its first fragment ends
+        s->start_us = now_us;
+    if (!(packet->flags & AV_PKT_FLAG_KEY) || !cut_is_due(s, now_us))
+        return KN_OK;
+    kn_code rc = kn_segments_before_trailer(s, format, err);
+    if (rc == KN_OK)
+        rc = flush_muxer(format, err);
+    if (rc == KN_OK)
+        rc = segment_close(s, now_us, err);
+    if (rc == KN_OK)
+        rc = segment_open(s, now_us, err);
+    // MPEG-TS: each segment begins with its tables (RFC 8216, 3.2).
+    if (rc == KN_OK && !s->is_fmp4)
+        (void)av_opt_set(format->priv_data, "mpegts_flags", "+resend_headers", 0);
+    return rc;
+}
+
+static kn_code playlist_write(struct kn_segments *s, struct kn_error *err)
+{
+    kn_auto(kn_buf_clear) struct kn_buf b = {0};
+    int64_t longest_us = 0;
+    for (int i = 0; i < s->n_list; i++)
+        longest_us = FFMAX(longest_us, s->list[i].duration_us);
+    kn_buf_printf(&b, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-TARGETDURATION:%lld\n"
+                  "#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-INDEPENDENT-SEGMENTS\n",
+                  s->is_fmp4 ? 7 : 6, (long long)((longest_us + KN_SECOND / 2) / KN_SECOND));
+    if (s->is_fmp4)
+        kn_buf_printf(&b, "#EXT-X-MAP:URI=\"%s\"\n", kn_fs_name(s->init_uri));
+    for (int i = 0; i < s->n_list; i++)
+        kn_buf_printf(&b, "#EXTINF:%.6f,\n%s\n", (double)s->list[i].duration_us / KN_SECOND,
+                      kn_fs_name(s->list[i].uri));
+    kn_buf_puts(&b, "#EXT-X-ENDLIST\n");
+    if (!kn_buf_ok(&b))
+        return kn_fail(err, KN_ENOMEM, "no memory for a playlist");
+    struct kn_sink *sink = NULL;
+    kn_code rc = s->open(s->impl, s->playlist_uri, &sink, err);
+    if (rc == KN_OK)
+        rc = kn_fs_write_all(sink->fd, b.data, b.len, err);
+    if (rc == KN_OK)
+        rc = kn_sink_commit(sink, err);
+    kn_sink_free(&sink);
+    return rc;
+}
+
+kn_code kn_segments_finish(struct kn_segments *s, struct kn_error *err)
+{
+    const kn_code rc = segment_close(s, s->end_us, err);
+    if (rc != KN_OK || !s->playlist_uri)
+        return rc;
+    return playlist_write(s, err);
+}

@@ -1,0 +1,59 @@
+#pragma once
+/*
+ * Segments: one muxer's bytes cut into files at key frames, and the HLS media playlist that lists
+ * them (RFC 8216).
+ *
+ *     <base>-00001.ts <base>-00002.ts …  <base>.m3u8            MPEG-TS
+ *     <base>-init.mp4 <base>-00001.m4s … <base>.m3u8            fragmented MP4 (also DASH, CMAF)
+ *
+ * The muxer never learns of it: bytes go to whichever sink is open (sink_io.h). kn_mux calls the
+ * three hooks under its lock.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <libavformat/avformat.h>
+
+#include "base/error.h"
+#include "base/io.h"
+
+struct kn_segments;
+
+struct kn_segment {
+    char *uri; // owned
+    int64_t start_us, duration_us;
+    int64_t size_bytes;
+};
+
+struct kn_segments_setup {
+    // Stages an output; borrowed for the life of the segments.
+    kn_code (*open)(void *impl, const char *uri, struct kn_sink **out, struct kn_error *err);
+    void *impl;
+    const char *base_uri;     // names without "-00001.ts"; copied
+    const char *playlist_uri; // copied; NULL: no media playlist (a manifest of another kind lists)
+    bool is_fmp4;
+    int64_t duration_us;      // aim
+    const int64_t *forced_us; // copied: cut here, whatever the aim
+    int n_forced;
+};
+
+kn_code kn_segments_new(struct kn_segments **out, const struct kn_segments_setup *setup,
+                        struct kn_error *err);
+void kn_segments_free(struct kn_segments **segments);
+
+/* What was written. Borrowed. */
+const struct kn_segment *kn_segments_list(const struct kn_segments *segments, int *out_n);
+const char *kn_segments_init_uri(const struct kn_segments *segments); // NULL for MPEG-TS
+
+/* ---- for kn_mux ---- */
+AVIOContext *kn_segments_io(struct kn_segments *segments);
+kn_code kn_segments_header_done(struct kn_segments *segments, AVFormatContext *format,
+                                struct kn_error *err);
+/* Before a packet is written: begin the next segment when this is where it begins. */
+kn_code kn_segments_before(struct kn_segments *segments, AVFormatContext *format, int track,
+                           const AVPacket *packet, AVRational time_base, struct kn_error *err);
+/* Before the trailer is written. */
+kn_code kn_segments_before_trailer(struct kn_segments *segments, AVFormatContext *format,
+                                   struct kn_error *err);
+/* After the trailer: hand over the last segment and the playlist. */
+kn_code kn_segments_finish(struct kn_segments *segments, struct kn_error *err);

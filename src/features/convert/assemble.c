@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "features/convert/assemble.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/strings.h"
+#include "features/convert/formats.h"
+#include "features/convert/language.h"
+
+/* ---- inputs ---- */
+static kn_code open_source(void *impl, const char *uri, struct kn_source **out, struct kn_error *err)
+{
+    return kn_context_open_input(impl, uri, out, err);
+}
+
+static int64_t input_origin_us(const struct kn_input *input)
+{
+    const AVStream *video = kn_input_stream(input, AVMEDIA_TYPE_VIDEO, 0);
+    if (video && video->start_time != AV_NOPTS_VALUE)
+        return av_rescale_q(video->start_time, video->time_base, AV_TIME_BASE_Q);
+    return kn_input_start_us(input);
+}
+
+// How long a part lasts: its pictures, for those lead.
+static int64_t input_duration_us(const struct kn_input *input)
+{
+    const AVStream *video = kn_input_stream(input, AVMEDIA_TYPE_VIDEO, 0);
+    return video ? kn_input_stream_duration_us(input, video) : kn_input_duration_us(input);
+}
+
+kn_code kn_run_open_inputs(struct kn_run *run, struct kn_error *err)
+{
+    const struct kn_input_env env = {open_source, run->context, &run->stop};
+    int64_t joined_us = 0;
+    for (int i = 0; i < run->spec->n_inputs; i++) {
+        struct kn_input_run *in = &run->inputs[i];
+        bool is_manifest = false; // an existing playlist to be extended is no film
+        for (int g = 0; g < run->spec->n_groups; g++)
+            is_manifest |= run->spec->groups[g].extend_input == i;
+        if (is_manifest)
+            continue;
+        kn_code rc = kn_input_open(&in->input, run->spec->inputs[i].uri, &env, err);
+        if (rc != KN_OK)
+            return rc;
+        in->origin_us = input_origin_us(in->input);
+        in->duration_us = input_duration_us(in->input);
+        if (i > 0 && !run->spec->inputs[i].joins_first)
+            continue;
+        in->offset_us = joined_us;
+        joined_us = joined_us == KN_NO_TIME || in->duration_us == KN_NO_TIME
+            ? KN_NO_TIME : joined_us + in->duration_us;
+        if (joined_us == KN_NO_TIME && i + 1 < run->spec->n_inputs && run->spec->inputs[i + 1].joins_first)
+            return kn_fail_as(err, KN_EMEDIA, "ResourceContentBad",
+                              "'%s' does not say how long it is, so nothing can be joined to it",
+                              in->input->uri);
+    }
+    return KN_OK;
+}
+
+static bool has_joined(const struct kn_run *run)
+{
+    for (int i = 1; i < run->spec->n_inputs; i++)
+        if (run->spec->inputs[i].joins_first)
+            return true;
+    return false;
+}
+
+/* ---- time ---- */
+static int64_t joined_duration_us(const struct kn_run *run, int first)
+{
+    int64_t sum = 0;
+    for (int i = first; i < run->spec->n_inputs; i++) {
+        if (i != first && (first != 0 || !run->spec->inputs[i].joins_first))
+            continue;
+        if (run->inputs[i].duration_us == KN_NO_TIME)
+            return KN_NO_TIME;
+        sum += run->inputs[i].duration_us;
+    }
+    return sum;
+}
+
+static kn_code plan_timeline(struct kn_output_run *o, int leader, struct kn_error *err)
+{
+    const struct kn_run *run = o->run;
+    const struct kn_convert_clip *clip = &o->spec->features.clip;
+    const int64_t whole_us = joined_duration_us(run, leader);
+    o->timeline = (struct kn_timeline){.spans = {{0, INT64_MAX, 0}}, .n_spans = 1};
+    o->duration_us = whole_us;
+    if (!clip->is_set)
+        return KN_OK;
+    const bool first_only = clip->first_part_only && leader == 0 && has_joined(run);
+    const int64_t length_us = first_only ? run->inputs[0].duration_us : whole_us;
+    int64_t end_us = INT64_MAX;
+    if (clip->duration_us != KN_NO_TIME)
+        end_us = clip->seek_us + clip->duration_us;
+    else if (clip->tail_us > 0 && length_us == KN_NO_TIME)
+        return kn_fail_as(err, KN_EMEDIA, "ResourceContentBad",
+                          "the input does not say how long it is, so nothing can be cut off its tail");
+    else if (clip->tail_us > 0)
+        end_us = length_us - clip->tail_us;
+    if (length_us != KN_NO_TIME)
+        end_us = FFMIN(end_us, length_us);
+    if (end_us <= clip->seek_us)
+        return kn_fail_as(err, KN_EINVAL, "OutOfRange",
+                          "the clip begins at %.3f s, and the input ends at %.3f s",
+                          (double)clip->seek_us / KN_SECOND, (double)end_us / KN_SECOND);
+    o->timeline.spans[0] = (struct kn_span){clip->seek_us, end_us, 0};
+    o->duration_us = end_us == INT64_MAX ? KN_NO_TIME : end_us - clip->seek_us;
+    if (first_only) {
+        o->timeline.spans[1] = (struct kn_span){length_us, INT64_MAX, end_us - clip->seek_us};
+        o->timeline.n_spans = 2;
+        o->duration_us += whole_us - length_us;
+    } else if (end_us == length_us) {
+        o->timeline.spans[0].to_us = INT64_MAX; // to the very last picture
+    }
+    return KN_OK;
+}
+
+/* ---- planning ---- */
+static int find_input_with(const struct kn_run *run, enum AVMediaType kind)
+{
+    for (int i = 0; i < run->spec->n_inputs; i++)
+        if (run->inputs[i].input && kn_input_stream(run->inputs[i].input, kind, 0))
+            return i;
+    return -1;
+}
+
+static int video_input(const struct kn_run *run, const struct kn_convert_output *output)
+{
+    if (output->video.mode == KN_STREAM_DROP || !kn_container_format(output->container)->has_video)
+        return -1;
+    return output->video.input_index != KN_INPUT_AUTO ? output->video.input_index
+                                                      : find_input_with(run, AVMEDIA_TYPE_VIDEO);
+}
+
+static int audio_input(const struct kn_run *run, const struct kn_convert_output *output,
+                       const struct kn_convert_audio *audio)
+{
+    if (audio->input_index != KN_INPUT_AUTO)
+        return audio->input_index;
+    const int video = video_input(run, output);
+    if (video >= 0 && kn_input_stream(run->inputs[video].input, AVMEDIA_TYPE_AUDIO, 0))
+        return video;
+    return find_input_with(run, AVMEDIA_TYPE_AUDIO);
+}
+
+static kn_code plan_output(struct kn_output_run *o, struct kn_error *err)
+{
+    struct kn_run *run = o->run;
+    const int video = video_input(run, o->spec);
+    int leader = video;
+    if (leader < 0 && o->spec->n_audios)
+        leader = audio_input(run, o->spec, &o->spec->audios[0]);
+    if (leader < 0 && o->spec->n_subtitles)
+        leader = o->spec->subtitles[0].input_index == KN_INPUT_AUTO ? 0 : o->spec->subtitles[0].input_index;
+    if (leader < 0)
+        return kn_fail_as(err, KN_EINVAL, "NoVideoStream", "no input has what the output asks for");
+    kn_code rc = plan_timeline(o, leader, err);
+    if (rc != KN_OK || video < 0)
+        return rc;
+    const struct kn_input *input = run->inputs[video].input;
+    const AVStream *st = input ? kn_input_stream(input, AVMEDIA_TYPE_VIDEO, 0) : NULL;
+    if (!st)
+        return kn_fail_as(err, KN_EINVAL, "NoVideoStream", "'%s' has no video stream",
+                          run->spec->inputs[video].uri);
+    const struct kn_video_facts facts = {
+        .input = input,
+        .stream = st,
+        .is_cut = o->spec->features.clip.is_set || (video == 0 && has_joined(run)) ||
+                  o->spec->features.n_watermarks > 0,
+        .n_threads = run->context->n_threads,
+    };
+    o->has_video = true;
+    return kn_video_plan(&o->video, o->spec, &facts, &run->arena, err);
+}
+
+kn_code kn_run_plan(struct kn_run *run, struct kn_error *err)
+{
+    for (int i = 0; i < run->n_outputs; i++) {
+        struct kn_output_run *o = &run->outputs[i];
+        struct kn_error why = {0};
+        if (!(o->notes = json_array()))
+            return kn_fail(err, KN_ENOMEM, "no memory for outputs");
+        if (plan_output(o, &why) != KN_OK)
+            kn_output_fail(o, &why);
+    }
+    return KN_OK;
+}
+
+/* ---- feeds ---- */
+static kn_code feed_parts(struct kn_run *run, struct kn_feed *feed, int input, int stream,
+                          struct kn_error *err)
+{
+    feed->parts = kn_arena_array(&run->arena, (size_t)run->spec->n_inputs, sizeof(*feed->parts));
+    if (!feed->parts)
+        return kn_fail(err, KN_ENOMEM, "no memory for feeds");
+    feed->parts[feed->n_parts++] = (struct kn_feed_part){input, stream};
+    for (int i = 1; input == 0 && i < run->spec->n_inputs; i++) {
+        if (!run->spec->inputs[i].joins_first)
+            continue;
+        const AVStream *st = kn_input_stream(run->inputs[i].input, feed->kind, 0);
+        if (st)
+            feed->parts[feed->n_parts++] = (struct kn_feed_part){i, st->index};
+    }
+    return KN_OK;
+}
+
+static kn_code feed_find(struct kn_run *run, const AVStream *st, int input, struct kn_feed **out,
+                         struct kn_error *err)
+{
+    for (int i = 0; i < run->n_feeds; i++)
+        if (run->feeds[i].parts[0].input == input && run->feeds[i].parts[0].stream == st->index) {
+            *out = &run->feeds[i];
+            return KN_OK;
+        }
+    if (run->n_feeds == run->max_feeds)
+        return kn_fail(err, KN_ELIMIT, "more than %d streams in one conversion", run->max_feeds);
+    struct kn_feed *feed = &run->feeds[run->n_feeds];
+    *feed = (struct kn_feed){.run = run, .kind = st->codecpar->codec_type};
+    const kn_code rc = feed_parts(run, feed, input, st->index, err);
+    if (rc == KN_OK) {
+        run->n_feeds++;
+        *out = feed;
+    }
+    return rc;
+}
+
+static kn_code feed_copy(struct kn_feed *feed, struct kn_output_run *o, int track, struct kn_error *err)
+{
+    if (feed->n_copies == KN_MAX_RENDITIONS)
+        return kn_fail(err, KN_ELIMIT, "more than %d copies of one stream", KN_MAX_RENDITIONS);
+    feed->copies[feed->n_copies++] = (struct kn_target){.output = o, .track = track};
+    return KN_OK;
+}
+
+static kn_code note_add(struct kn_output_run *o, const char *note, struct kn_error *err)
+{
+    if (note && json_array_append_new(o->notes, json_string(note)) != 0)
+        return kn_fail(err, KN_ENOMEM, "no memory for notes");
+    return KN_OK;
+}
+
+/* ---- tracks ---- */
+static kn_code add_video(struct kn_output_run *o, int pass, struct kn_error *err)
+{
+    struct kn_run *run = o->run;
+    const int input = video_input(run, o->spec);
+    const AVStream *st = kn_input_stream(run->inputs[input].input, AVMEDIA_TYPE_VIDEO, 0);
+    struct kn_feed *feed = NULL;
+    int track = 0;
+    kn_code rc = feed_find(run, st, input, &feed, err);
+    if (rc == KN_OK && pass != 1)
+        rc = kn_mux_add(o->mux, kn_input_language(st), AV_DISPOSITION_DEFAULT, &track, err);
+    if (rc != KN_OK)
+        return rc;
+    if (o->video.is_copy)
+        return feed_copy(feed, o, track, err);
+    struct kn_video_rendition *r = KN_ARENA_NEW(&run->arena, struct kn_video_rendition);
+    if (!r || feed->n_videos == KN_MAX_RENDITIONS)
+        return kn_fail(err, r ? KN_ELIMIT : KN_ENOMEM, "no room for more renditions");
+    r->run = run;
+    r->target = (struct kn_target){.output = o, .track = track};
+    r->plan = &o->video;
+    r->pass = o->video.n_passes == 2 ? pass : 0;
+    feed->videos[feed->n_videos++] = r;
+    return pass == 1 ? KN_OK : note_add(o, o->video.note, err);
+}
+
+static bool same_volume(const struct kn_convert_volume *a, const struct kn_convert_volume *b)
+{
+    return a->method == b->method && a->gain_db == b->gain_db && a->loudness_lufs == b->loudness_lufs &&
+           a->range_lu == b->range_lu && a->true_peak_dbtp == b->true_peak_dbtp;
+}
+
+static bool same_timeline(const struct kn_timeline *a, const struct kn_timeline *b)
+{
+    if (a->n_spans != b->n_spans)
+        return false;
+    for (int i = 0; i < a->n_spans; i++)
+        if (a->spans[i].from_us != b->spans[i].from_us || a->spans[i].to_us != b->spans[i].to_us ||
+            a->spans[i].out_us != b->spans[i].out_us)
+            return false;
+    return true;
+}
+
+static struct kn_audio_rendition *audio_find(struct kn_feed *feed, const struct kn_audio_plan *plan,
+                                             const struct kn_convert_volume *volume,
+                                             const struct kn_output_run *o, bool global_header)
+{
+    for (int i = 0; i < feed->n_audios; i++) {
+        struct kn_audio_rendition *r = feed->audios[i];
+        const struct kn_audio_plan *p = &r->plan;
+        if (kn_equal(p->encoder, plan->encoder) && p->bitrate_bps == plan->bitrate_bps &&
+            p->samplerate_hz == plan->samplerate_hz && p->channels == plan->channels &&
+            p->profile == plan->profile && r->global_header == global_header &&
+            same_volume(&r->volume, volume) && same_timeline(&r->timeline, &o->timeline) &&
+            r->n_targets < KN_MAX_TARGETS)
+            return r;
+    }
+    return NULL;
+}
+
+static kn_code add_audio(struct kn_output_run *o, const struct kn_convert_audio *audio,
+                         struct kn_error *err)
+{
+    struct kn_run *run = o->run;
+    const int input = audio_input(run, o->spec, audio);
+    if (input < 0 || !run->inputs[input].input) {
+        // A film without sound stays one, unless a track was asked for by name.
+        if (audio->input_index == KN_INPUT_AUTO && o->has_video)
+            return note_add(o, "the input has no sound, so the output has none", err);
+        return kn_fail_as(err, KN_EINVAL, "NoAudioStream", "no input has an audio stream");
+    }
+    const AVStream *st = NULL;
+    kn_code rc = kn_audio_select(&st, audio, &run->spec->inputs[input], run->inputs[input].input, err);
+    struct kn_audio_plan plan;
+    const bool is_cut = o->spec->features.clip.is_set || (input == 0 && has_joined(run));
+    if (rc == KN_OK)
+        rc = kn_audio_plan(&plan, o->spec, audio, st, is_cut, &run->arena, err);
+    struct kn_feed *feed = NULL;
+    if (rc == KN_OK)
+        rc = feed_find(run, st, input, &feed, err);
+    int track = 0;
+    if (rc == KN_OK)
+        rc = kn_mux_add(o->mux, plan.language, AV_DISPOSITION_DEFAULT, &track, err);
+    if (rc == KN_OK)
+        rc = note_add(o, plan.note, err);
+    if (rc != KN_OK)
+        return rc;
+    if (plan.is_copy)
+        return feed_copy(feed, o, track, err);
+    const bool global_header = kn_mux_wants_global_header(o->mux);
+    struct kn_audio_rendition *r = audio_find(feed, &plan, &audio->volume, o, global_header);
+    if (!r) {
+        r = KN_ARENA_NEW(&run->arena, struct kn_audio_rendition);
+        if (!r || feed->n_audios == KN_MAX_RENDITIONS)
+            return kn_fail(err, r ? KN_ELIMIT : KN_ENOMEM, "no room for more renditions");
+        r->run = run;
+        r->plan = plan;
+        r->volume = audio->volume;
+        r->timeline = o->timeline;
+        r->global_header = global_header;
+        feed->audios[feed->n_audios++] = r;
+    }
+    r->targets[r->n_targets++] = (struct kn_target){.output = o, .track = track};
+    return KN_OK;
+}
+
+// Existing captions, copied where the container takes their codec.
+static kn_code add_captions(struct kn_output_run *o, struct kn_error *err)
+{
+    struct kn_run *run = o->run;
+    const AVStream *st;
+    for (int nth = 0; run->inputs[0].input &&
+                      (st = kn_input_stream(run->inputs[0].input, AVMEDIA_TYPE_SUBTITLE, nth));
+         nth++) {
+        if (!kn_container_takes(o->spec->container, st->codecpar->codec_id)) {
+            const kn_code rc = note_add(o, "captions were dropped: the container does not take their kind", err);
+            if (rc != KN_OK)
+                return rc;
+            continue;
+        }
+        struct kn_feed *feed = NULL;
+        int track = 0;
+        const char *own = kn_input_language(st);
+        char language[4] = "und";
+        if (own && !kn_language_normalize(language, own))
+            (void)kn_copy(language, sizeof(language), "und");
+        kn_code rc = feed_find(run, st, 0, &feed, err);
+        if (rc == KN_OK)
+            rc = kn_mux_add(o->mux, language, st->disposition, &track, err);
+        if (rc == KN_OK)
+            rc = feed_copy(feed, o, track, err);
+        if (rc != KN_OK)
+            return rc;
+    }
+    return KN_OK;
+}
+
+/* ---- outputs ---- */
+static kn_code open_sink(void *impl, const char *uri, struct kn_sink **out, struct kn_error *err)
+{
+    return kn_context_open_output(impl, uri, out, err);
+}
+
+static kn_code output_open_segments(struct kn_output_run *o, struct kn_error *err)
+{
+    const struct kn_convert_output *spec = o->spec;
+    kn_auto(kn_buf_clear) struct kn_buf base = {0};
+    const char *dot = strrchr(kn_fs_name(spec->uri), '.');
+    const size_t n = dot ? (size_t)(dot - spec->uri) : strlen(spec->uri);
+    kn_buf_add(&base, spec->uri, n);
+    const bool has_playlist = spec->container != KN_CONTAINER_MPD;
+    return kn_segments_new(&o->segments,
+                           &(struct kn_segments_setup){
+                               .open = open_sink,
+                               .impl = o->run->context,
+                               .base_uri = kn_buf_text(&base),
+                               .playlist_uri = has_playlist ? spec->uri : NULL,
+                               .is_fmp4 = kn_container_format(spec->container)->is_fmp4,
+                               .duration_us = spec->segment.duration_us,
+                               .forced_us = spec->segment.forced_us,
+                               .n_forced = spec->segment.n_forced,
+                           },
+                           err);
+}
+
+static kn_code output_open_mux(struct kn_output_run *o, struct kn_error *err)
+{
+    const struct kn_container_format *format = kn_container_format(o->spec->container);
+    const struct kn_run *run = o->run;
+    kn_code rc = format->is_segmented
+        ? output_open_segments(o, err)
+        : kn_context_open_output(run->context, o->spec->uri, &o->sink, err);
+    if (rc != KN_OK)
+        return rc;
+    AVDictionary *options = NULL, *metadata = NULL;
+    int av = av_dict_parse_string(&options, format->options, "=", ":", 0);
+    for (int i = 0; i < o->spec->features.n_metadata; i++)
+        av |= av_dict_set(&metadata, o->spec->features.metadata[i].key,
+                          o->spec->features.metadata[i].value, 0);
+    // Keys that MP4 has no name for are kept where players that look will find them.
+    if (o->spec->features.n_metadata && kn_equal(format->muxer, "mp4"))
+        av |= av_dict_set(&options, "movflags", format->is_segmented
+                          ? "frag_custom+dash+delay_moov+skip_trailer+use_metadata_tags"
+                          : "+faststart+use_metadata_tags", 0);
+    if (av < 0)
+        rc = kn_fail(err, KN_ENOMEM, "no memory for options");
+    if (rc == KN_OK)
+        rc = kn_mux_new(&o->mux,
+                        &(struct kn_mux_setup){
+                            .format = format->muxer,
+                            .sink = o->sink,
+                            .segments = o->segments,
+                            .options = options,
+                            .metadata = metadata,
+                            .chapters_from = o->spec->trans.keep_chapters && run->inputs[0].input
+                                ? run->inputs[0].input->format : NULL,
+                            .chapters_shift_us = -run->inputs[0].origin_us - o->timeline.spans[0].from_us,
+                        },
+                        err);
+    av_dict_free(&options);
+    av_dict_free(&metadata);
+    return rc;
+}
+
+static kn_code output_assemble(struct kn_output_run *o, int pass, struct kn_error *err)
+{
+    if (pass == 1)
+        return o->has_video && o->video.n_passes == 2 ? add_video(o, pass, err) : KN_OK;
+    kn_code rc = output_open_mux(o, err);
+    if (rc == KN_OK && o->has_video)
+        rc = add_video(o, pass, err);
+    if (kn_container_format(o->spec->container)->has_audio)
+        for (int i = 0; rc == KN_OK && i < o->spec->n_audios; i++)
+            rc = add_audio(o, &o->spec->audios[i], err);
+    if (rc == KN_OK && o->spec->trans.keep_captions)
+        rc = add_captions(o, err);
+    if (rc == KN_OK && kn_mux_n_tracks(o->mux) == 0)
+        rc = kn_fail_as(err, KN_EINVAL, "NoAudioStream", "nothing is left to put into the output");
+    return rc;
+}
+
+/* ---- a pass ---- */
+static kn_code run_demuxes(struct kn_run *run, struct kn_error *err)
+{
+    int64_t from_us = INT64_MAX; // the earliest that any output shows
+    for (int i = 0; i < run->n_outputs; i++)
+        from_us = FFMIN(from_us, run->outputs[i].timeline.spans[0].from_us);
+    for (int f = 0; f < run->n_feeds; f++)
+        for (int p = 0; p < run->feeds[f].n_parts; p++) {
+            const struct kn_feed_part *part = &run->feeds[f].parts[p];
+            struct kn_input_run *in = &run->inputs[part->input];
+            if (!in->demux) {
+                const kn_code rc = kn_demux_new(&in->demux, in->input, in->origin_us, in->offset_us, err);
+                if (rc != KN_OK)
+                    return rc;
+                if (from_us > in->offset_us && from_us != INT64_MAX)
+                    kn_demux_seek(in->demux, from_us);
+                else if (run->pass == 2) // the first pass left the file at its end
+                    kn_demux_seek(in->demux, in->offset_us);
+            }
+            kn_demux_use(in->demux, part->stream);
+        }
+    return KN_OK;
+}
+
+kn_code kn_run_assemble(struct kn_run *run, int pass, struct kn_error *err)
+{
+    run->pass = pass;
+    run->n_feeds = 0;
+    for (int i = 0; i < run->n_outputs; i++) {
+        struct kn_output_run *o = &run->outputs[i];
+        struct kn_error why = {0};
+        if (!kn_output_has_failed(o) && output_assemble(o, pass, &why) != KN_OK)
+            kn_output_fail(o, &why);
+    }
+    kn_code rc = run_demuxes(run, err);
+    for (int f = 0; rc == KN_OK && f < run->n_feeds; f++)
+        for (int i = 0; rc == KN_OK && i < run->feeds[f].n_videos; i++)
+            rc = kn_video_rendition_start(run->feeds[f].videos[i], err);
+    for (int i = 0; rc == KN_OK && i < run->spec->n_inputs; i++)
+        if (run->inputs[i].demux)
+            rc = kn_demux_start(run->inputs[i].demux, err);
+    for (int f = 0; rc == KN_OK && f < run->n_feeds; f++)
+        rc = kn_feed_start(&run->feeds[f], err);
+    return rc;
+}
+
+void kn_run_disassemble(struct kn_run *run)
+{
+    for (int f = 0; f < run->n_feeds; f++) {
+        struct kn_feed *feed = &run->feeds[f];
+        if (feed->has_thread)
+            pthread_join(feed->thread, NULL);
+        for (int i = 0; i < feed->n_videos; i++)
+            kn_video_rendition_clear(feed->videos[i]);
+        for (int i = 0; i < feed->n_audios; i++)
+            kn_audio_rendition_clear(feed->audios[i]);
+        *feed = (struct kn_feed){0};
+    }
+    run->n_feeds = 0;
+    for (int i = 0; i < run->spec->n_inputs; i++)
+        kn_demux_free(&run->inputs[i].demux);
+}

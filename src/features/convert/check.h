@@ -1,0 +1,9 @@
+#pragma once
+/*
+ * Checking an output before it is handed over (decision 15): the muxed file is read again, and its
+ * tracks, lengths, times and every packet's bytes are compared with what went in.
+ */
+#include "features/convert/run.h"
+
+/* Fill output->meta. KN_EBUG when the file is not what was written. */
+kn_code kn_output_check(struct kn_output_run *output, struct kn_error *err);

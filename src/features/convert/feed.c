@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A feed: the thread that takes one stream's packets and hands them on, as they are to outputs that
+ * copy, decoded to renditions.
+ */
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "engine/media/av_error.h"
+#include "features/convert/run.h"
+
+static const AVRational microseconds = {1, 1000000};
+
+// A file that ends this much before its own word for it was cut off.
+#define SHORT_US KN_SECOND
+#define SHORT_SHARE 0.9
+
+/* ---- copies ---- */
+static kn_code copy_describe(struct kn_feed *feed, struct kn_error *err)
+{
+    const struct kn_feed_part *part = &feed->parts[0];
+    const AVStream *st = feed->run->inputs[part->input].input->format->streams[part->stream];
+    for (int i = 0; i < feed->n_copies; i++) {
+        struct kn_target *t = &feed->copies[i];
+        const AVRational sar = st->sample_aspect_ratio.num ? st->sample_aspect_ratio
+                                                           : st->codecpar->sample_aspect_ratio;
+        if (kn_mux_describe(t->output->mux, t->track, st->codecpar, st->time_base, st->avg_frame_rate,
+                            sar, NULL, err) != KN_OK)
+            kn_output_fail(t->output, err);
+    }
+    return KN_OK;
+}
+
+// Where the packet lies in an output that copies: its times shift by a constant.
+static bool copy_place(const struct kn_target *t, AVPacket *packet, int64_t pts_us)
+{
+    int64_t out_us = 0;
+    const struct kn_timeline *timeline = &t->output->timeline;
+    if (!kn_timeline_map(timeline, pts_us, &out_us)) {
+        // Sound that begins a packet's length early belongs to the start (encoder delay).
+        if (out_us != 0 || pts_us < timeline->spans[0].from_us - 50000)
+            return false;
+        out_us = pts_us - timeline->spans[0].from_us;
+    }
+    const int64_t shift = av_rescale_q(out_us - pts_us, microseconds, packet->time_base);
+    if (packet->pts != AV_NOPTS_VALUE)
+        packet->pts += shift;
+    if (packet->dts != AV_NOPTS_VALUE)
+        packet->dts += shift;
+    return true;
+}
+
+static void copy_packet(struct kn_feed *feed, const AVPacket *packet, int64_t time_us)
+{
+    const int64_t pts_us = packet->pts == AV_NOPTS_VALUE
+        ? time_us : av_rescale_q(packet->pts, packet->time_base, microseconds);
+    for (int i = 0; i < feed->n_copies; i++) {
+        struct kn_target *t = &feed->copies[i];
+        if (t->is_done)
+            continue;
+        struct kn_error err = {0};
+        AVPacket *copy = av_packet_clone(packet);
+        kn_code rc = copy ? KN_OK : kn_fail(&err, KN_ENOMEM, "no memory for a packet");
+        if (rc == KN_OK && copy_place(t, copy, pts_us)) {
+            const int64_t shift_us = copy->pts == AV_NOPTS_VALUE
+                ? 0 : av_rescale_q(copy->pts, copy->time_base, microseconds) - pts_us;
+            const int64_t end_us = pts_us + shift_us + av_rescale_q(copy->duration, copy->time_base, microseconds);
+            feed->copy_end_us = FFMAX(feed->copy_end_us, end_us);
+            if (t->track == 0)
+                kn_mux_lead(t->output->mux, time_us + shift_us);
+            rc = kn_mux_write(t->output->mux, t->track, copy, &err);
+        }
+        av_packet_free(&copy);
+        if (rc != KN_OK) {
+            kn_output_fail(t->output, &err);
+            t->is_done = true;
+        }
+    }
+}
+
+/* ---- frames ---- */
+static kn_code feed_frame(void *impl, AVFrame *frame, struct kn_error *err)
+{
+    struct kn_feed *feed = impl;
+    if (frame->pts == AV_NOPTS_VALUE)
+        return KN_OK; // nobody can say where it belongs
+    frame->pkt_duration = av_rescale_q(frame->pkt_duration, frame->time_base, microseconds);
+    frame->pts = av_rescale_q(frame->pts, frame->time_base, microseconds);
+    frame->time_base = microseconds;
+    for (int i = 0; i < feed->n_videos; i++) {
+        struct kn_video_rendition *r = feed->videos[i];
+        if (r->target.is_done)
+            continue;
+        AVFrame *copy = av_frame_clone(frame);
+        if (!copy)
+            return kn_fail(err, KN_ENOMEM, "no memory for a frame");
+        if (!kn_channel_push(r->channel, copy)) {
+            av_frame_free(&copy);
+            r->target.is_done = true;
+        }
+    }
+    for (int i = 0; i < feed->n_audios; i++) {
+        struct kn_audio_rendition *r = feed->audios[i];
+        bool is_wanted = false;
+        for (int k = 0; k < r->n_targets; k++)
+            is_wanted |= !r->targets[k].is_done;
+        if (!is_wanted)
+            continue;
+        AVFrame *copy = av_frame_clone(frame);
+        if (!copy)
+            return kn_fail(err, KN_ENOMEM, "no memory for a frame");
+        struct kn_error why = {0};
+        const kn_code rc = kn_audio_rendition_frame(r, copy, &why);
+        av_frame_free(&copy);
+        for (int k = 0; rc != KN_OK && k < r->n_targets; k++) {
+            kn_output_fail(r->targets[k].output, &why);
+            r->targets[k].is_done = true;
+        }
+    }
+    return KN_OK;
+}
+
+/* ---- pace ---- */
+// Whether an output still wants what comes at `time_us`; waits for its leader.
+static bool target_wants(struct kn_target *t, const struct kn_timeline *timeline, int64_t time_us)
+{
+    int64_t out_us;
+    if (t->is_done)
+        return false;
+    // Beyond the last span nothing is shown; one second covers reordering.
+    (void)kn_timeline_map(timeline, FFMAX(0, time_us - KN_SECOND), &out_us);
+    if (out_us == INT64_MAX)
+        t->is_done = true;
+    else if (!kn_mux_pace(t->output->mux, t->track, FFMAX(0, out_us)))
+        t->is_done = true;
+    return !t->is_done;
+}
+
+static bool feed_is_wanted(struct kn_feed *feed, int64_t time_us)
+{
+    bool wanted = false;
+    for (int i = 0; i < feed->n_videos; i++) {
+        struct kn_video_rendition *r = feed->videos[i];
+        int64_t out_us;
+        (void)kn_timeline_map(&r->target.output->timeline, FFMAX(0, time_us - KN_SECOND), &out_us);
+        r->target.is_done |= out_us == INT64_MAX;
+        wanted |= !r->target.is_done;
+    }
+    for (int i = 0; i < feed->n_copies; i++)
+        wanted |= target_wants(&feed->copies[i], &feed->copies[i].output->timeline, time_us);
+    for (int i = 0; i < feed->n_audios; i++)
+        for (int k = 0; k < feed->audios[i]->n_targets; k++) {
+            struct kn_target *t = &feed->audios[i]->targets[k];
+            wanted |= target_wants(t, &feed->audios[i]->timeline, time_us);
+            if (t->track == 0 && !t->is_done)
+                kn_mux_lead(t->output->mux, time_us);
+        }
+    return wanted;
+}
+
+static void target_mark(struct kn_target *t, const struct kn_timeline *timeline, int64_t time_us)
+{
+    struct kn_error err = {0};
+    int64_t out_us;
+    (void)kn_timeline_map(timeline, time_us, &out_us);
+    if (!t->is_done && out_us != INT64_MAX &&
+        kn_mux_mark(t->output->mux, t->track, out_us, &err) != KN_OK)
+        kn_output_fail(t->output, &err);
+}
+
+static void feed_mark(struct kn_feed *feed, int64_t time_us)
+{
+    for (int i = 0; i < feed->n_copies; i++)
+        target_mark(&feed->copies[i], &feed->copies[i].output->timeline, time_us);
+    // What an encoder still holds (its delay, filters with look-ahead) lies a little before.
+    for (int i = 0; i < feed->n_audios; i++)
+        for (int k = 0; k < feed->audios[i]->n_targets; k++)
+            target_mark(&feed->audios[i]->targets[k], &feed->audios[i]->timeline, time_us - 4 * KN_SECOND);
+}
+
+/* ---- one part after the other ---- */
+static kn_code part_judge(const struct kn_feed *feed, const struct kn_feed_part *part, int64_t end_us,
+                          struct kn_error *err)
+{
+    const struct kn_input_run *in = &feed->run->inputs[part->input];
+    const AVStream *st = in->input->format->streams[part->stream];
+    if (feed->kind == AVMEDIA_TYPE_SUBTITLE || st->duration == AV_NOPTS_VALUE || st->duration <= 0 ||
+        in->input->format->duration_estimation_method == AVFMT_DURATION_FROM_BITRATE)
+        return KN_OK;
+    const int64_t said_us = av_rescale_q(st->duration, st->time_base, microseconds);
+    const int64_t got_us = end_us == KN_NO_TIME ? 0 : end_us - in->offset_us;
+    if (got_us >= said_us - SHORT_US || (double)got_us >= SHORT_SHARE * (double)said_us)
+        return KN_OK;
+    return kn_fail_as(err, KN_EMEDIA, "ResourceContentBad",
+                      "'%s' is cut off: it says %.1f s and holds %.1f s", in->input->uri,
+                      (double)said_us / KN_SECOND, (double)got_us / KN_SECOND);
+}
+
+static kn_code feed_part(struct kn_feed *feed, const struct kn_feed_part *part, bool *out_wanted,
+                         struct kn_error *err)
+{
+    struct kn_input_run *in = &feed->run->inputs[part->input];
+    const AVStream *st = in->input->format->streams[part->stream];
+    const bool decodes = feed->n_videos + feed->n_audios > 0;
+    kn_auto(kn_decoder_free) struct kn_decoder *decoder = NULL;
+    kn_code rc = KN_OK;
+    if (decodes)
+        rc = kn_decoder_open(&decoder, in->input, st,
+                             feed->kind == AVMEDIA_TYPE_VIDEO ? feed->run->context->n_threads : 1, err);
+    int64_t end_us = KN_NO_TIME;
+    while (rc == KN_OK) {
+        struct kn_demux_item item;
+        rc = kn_demux_next(in->demux, part->stream, &item, err);
+        if (rc != KN_OK || item.is_end)
+            break;
+        *out_wanted = feed_is_wanted(feed, item.time_us);
+        if (!*out_wanted) {
+            av_packet_free(&item.packet);
+            kn_demux_leave(in->demux, part->stream);
+            return KN_OK;
+        }
+        if (!item.packet) {
+            feed_mark(feed, item.time_us);
+            continue;
+        }
+        end_us = FFMAX(end_us, item.time_us + av_rescale_q(item.packet->duration, st->time_base, microseconds));
+        copy_packet(feed, item.packet, item.time_us);
+        if (decodes)
+            rc = kn_decoder_feed(decoder, item.packet, feed_frame, feed, err);
+        av_packet_free(&item.packet);
+    }
+    if (rc == KN_OK && decodes)
+        rc = kn_decoder_feed(decoder, NULL, feed_frame, feed, err);
+    return rc == KN_OK ? part_judge(feed, part, end_us, err) : rc;
+}
+
+static kn_code feed_run(struct kn_feed *feed, struct kn_error *err)
+{
+    kn_code rc = feed->n_copies ? copy_describe(feed, err) : KN_OK;
+    bool wanted = true;
+    for (int i = 0; rc == KN_OK && wanted && i < feed->n_parts; i++)
+        rc = feed_part(feed, &feed->parts[i], &wanted, err);
+    if (rc != KN_OK)
+        return rc;
+    for (int i = 0; i < feed->n_videos; i++)
+        kn_channel_close(feed->videos[i]->channel);
+    for (int i = 0; i < feed->n_audios; i++)
+        (void)kn_audio_rendition_end(feed->audios[i], &(struct kn_error){0}); // told to its outputs
+    for (int i = 0; i < feed->n_copies; i++) {
+        struct kn_target *t = &feed->copies[i];
+        struct kn_error why = {0};
+        if (kn_mux_end(t->output->mux, t->track, feed->copy_end_us, &why) != KN_OK)
+            kn_output_fail(t->output, &why);
+    }
+    return KN_OK;
+}
+
+static void *feed_main(void *arg)
+{
+    struct kn_feed *feed = arg;
+    struct kn_error err = {0};
+    if (feed_run(feed, &err) != KN_OK)
+        kn_run_fail(feed->run, &err);
+    kn_run_thread_done(feed->run);
+    return NULL;
+}
+
+kn_code kn_feed_start(struct kn_feed *feed, struct kn_error *err)
+{
+    const kn_code rc = kn_run_thread(feed->run, &feed->thread, feed_main, feed, "kn-feed", err);
+    feed->has_thread = rc == KN_OK;
+    return rc;
+}

@@ -1,0 +1,187 @@
+#pragma once
+/*
+ * A running conversion: the parts and which thread owns what. Private to the run.
+ *
+ *     input ── demux ──┬─ feed (video) ── decode ──┬─ channel ─ video rendition ── mux ── output A
+ *                      │                           └─ channel ─ video rendition ── mux ── output B
+ *                      ├─ feed (audio) ── decode ──── audio rendition ──────────┬─ mux A
+ *                      │                                                        └─ mux B
+ *                      └─ feed (captions) ───────────── packets ─────────────────  mux A
+ *
+ * One thread per demux, per feed, per video rendition. A rendition that two outputs ask for in the
+ * same form is encoded once. An output that fails stops its mux; the others go on. A failing input
+ * stops everything.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/channel.h"
+#include "engine/media/decode.h"
+#include "engine/media/demux.h"
+#include "engine/media/encode.h"
+#include "engine/media/graph.h"
+#include "engine/media/input.h"
+#include "engine/media/mux.h"
+#include "engine/media/segments.h"
+#include "features/context.h"
+#include "features/convert/audio_plan.h"
+#include "features/convert/convert_spec.h"
+#include "features/convert/video_plan.h"
+
+/* Which parts of the joined inputs' time an output shows, and where. */
+struct kn_span {
+    int64_t from_us, to_us; // of the inputs' time; to_us INT64_MAX: to the end
+    int64_t out_us;         // where from_us lies in the output
+};
+
+struct kn_timeline {
+    struct kn_span spans[2];
+    int n_spans;
+};
+
+/* Where `in_us` lies in the output. False when it is not shown; *out_us is then where the next
+ * span begins, or INT64_MAX after the last. */
+bool kn_timeline_map(const struct kn_timeline *timeline, int64_t in_us, int64_t *out_us);
+
+struct kn_output_run {
+    struct kn_run *run;                   // borrowed
+    const struct kn_convert_output *spec; // borrowed
+    int group;                            // -1: the flat form
+    struct kn_timeline timeline;
+    int64_t duration_us; // expected; KN_NO_TIME
+    struct kn_video_plan video; // when has_video
+    bool has_video;
+    struct kn_sink *sink;         // owned
+    struct kn_segments *segments; // owned
+    struct kn_mux *mux;           // owned
+    json_t *notes;                // owned: array of sentences
+    json_t *meta;                 // owned: OutFileMeta; NULL until checked
+    pthread_mutex_t lock;
+    // --- protected by lock
+    struct kn_error error;
+};
+
+/* The first failure of an output counts; its mux stops. */
+void kn_output_fail(struct kn_output_run *output, const struct kn_error *err);
+bool kn_output_has_failed(struct kn_output_run *output);
+
+/* A track of an output that a rendition or a copy fills. */
+struct kn_target {
+    struct kn_output_run *output; // borrowed
+    int track;
+    bool is_done; // of the feeding thread: nothing more is wanted
+};
+
+#define KN_MAX_TARGETS 16 // outputs that share one rendition
+
+struct kn_video_rendition {
+    struct kn_run *run;
+    struct kn_target target;
+    const struct kn_video_plan *plan; // borrowed from the output
+    struct kn_channel *channel;       // owned: AVFrame*
+    pthread_t thread;
+    bool has_thread;
+    int pass;                     // 0, 1 or 2
+    // The thread's own:
+    struct kn_graph *graph;       // owned
+    struct kn_encoder *encoder;   // owned
+    AVFrame *like;                // owned: what the graph was made for
+    AVRational time_base;         // of the encoder
+    int64_t last_pts;             // in time_base
+    int64_t end_us;               // where the last picture ends
+    int64_t segment_us;           // where the current segment began
+    int next_forced;
+    int64_t durations[256][2];    // ring: pts and duration of frames inside the encoder
+    unsigned n_durations;
+};
+
+struct kn_audio_rendition {
+    struct kn_run *run;
+    struct kn_audio_plan plan;
+    struct kn_convert_volume volume; // for telling equal renditions
+    struct kn_timeline timeline;
+    bool global_header;
+    struct kn_target targets[KN_MAX_TARGETS];
+    int n_targets;
+    struct kn_graph *graph;     // owned
+    struct kn_encoder *encoder; // owned
+    AVFrame *like;              // owned
+    int64_t next_in;            // where the next sample in belongs, in samples of the source
+    int64_t next_out;           // the next sample out
+};
+
+#define KN_MAX_RENDITIONS 64
+
+struct kn_feed_part {
+    int input;
+    int stream;
+};
+
+/* One stream of the joined inputs (or of one other input), read once for all who want it. */
+struct kn_feed {
+    struct kn_run *run;
+    enum AVMediaType kind;
+    struct kn_feed_part *parts; // in the run's arena
+    int n_parts;
+    struct kn_video_rendition *videos[KN_MAX_RENDITIONS];
+    int n_videos;
+    struct kn_audio_rendition *audios[KN_MAX_RENDITIONS];
+    int n_audios;
+    struct kn_target copies[KN_MAX_RENDITIONS];
+    int n_copies;
+    pthread_t thread;
+    bool has_thread;
+    int64_t copy_end_us; // where the last copied packet ends
+};
+
+struct kn_input_run {
+    struct kn_input *input; // owned; NULL when nobody uses it
+    struct kn_demux *demux; // owned
+    int64_t origin_us;      // the file's time that counts as 0
+    int64_t offset_us;      // where it begins in the joined time
+    int64_t duration_us;    // KN_NO_TIME when unknown
+};
+
+struct kn_run {
+    struct kn_context *context;         // borrowed
+    const struct kn_convert_spec *spec; // borrowed
+    struct kn_arena arena;
+    struct kn_input_run *inputs; // in the arena
+    struct kn_output_run *outputs; // in the arena; groups' first, then flat ones
+    int n_outputs;
+    struct kn_feed *feeds; // in the arena
+    int n_feeds, max_feeds;
+    int pass; // 0: the only one; 1: statistics; 2
+    atomic_bool stop;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    // --- protected by lock
+    int n_running;         // threads
+    struct kn_error error; // of an input: it fails everything
+};
+
+/* An input failed, or we were asked to stop: all ends. */
+void kn_run_fail(struct kn_run *run, const struct kn_error *err);
+/* A thread begins and ends. */
+kn_code kn_run_thread(struct kn_run *run, pthread_t *thread, void *(*body)(void *), void *arg,
+                      const char *name, struct kn_error *err);
+void kn_run_thread_done(struct kn_run *run);
+/* Wait for all threads, reporting progress and asking whether to stop. */
+void kn_run_wait(struct kn_run *run);
+/* Wake every thread that waits for another. */
+void kn_run_stop(struct kn_run *run);
+
+/* ---- renditions ---- */
+/* Frames (moved away) with pts in microseconds of the inputs' time. */
+kn_code kn_video_rendition_start(struct kn_video_rendition *r, struct kn_error *err);
+void kn_video_rendition_clear(struct kn_video_rendition *r); // after its thread has ended
+
+kn_code kn_audio_rendition_frame(struct kn_audio_rendition *r, AVFrame *frame, struct kn_error *err);
+kn_code kn_audio_rendition_end(struct kn_audio_rendition *r, struct kn_error *err);
+void kn_audio_rendition_clear(struct kn_audio_rendition *r);
+
+/* ---- feeds ---- */
+kn_code kn_feed_start(struct kn_feed *feed, struct kn_error *err);

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Order of the filters: deinterlace, rate, turn, crop, scale, tone map, pad, pixel format. Frames
+ * that the rate drops cost nothing further; tone mapping works on the smaller picture.
+ */
+#include "features/convert/video_plan.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <libavutil/pixdesc.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/strings.h"
+#include "base/time.h"
+#include "engine/media/graph.h"
+#include "engine/media/rotation.h"
+#include "features/convert/formats.h"
+
+#define MAX_FPS 60 // spec 02, 6.1: "default as input, capped at 60"
+
+static int even(double px)
+{
+    const int half = (int)lround(px / 2);
+    return half < 1 ? 2 : 2 * half;
+}
+
+/* ---- size ---- */
+void kn_video_target_size(const struct kn_convert_video *video, int shown_width_px,
+                          int shown_height_px, int *out_width_px, int *out_height_px)
+{
+    int width = video->width_px, height = video->height_px;
+    if (video->is_long_short && shown_width_px < shown_height_px) {
+        width = video->height_px; // portrait: the long edge, given as Width, is the height
+        height = video->width_px;
+    }
+    const double aspect = (double)shown_width_px / shown_height_px;
+    if (!width && !height) {
+        width = shown_width_px;
+        height = shown_height_px;
+    } else if (!width) {
+        width = even(height * aspect);
+    } else if (!height) {
+        height = even(width / aspect);
+    }
+    *out_width_px = even(width);
+    *out_height_px = even(height);
+}
+
+struct geometry {
+    int turn;                      // degrees clockwise
+    int cut_width_px, cut_height_px; // after turning and cropping, in stored pixels
+    AVRational sar;                // after turning
+    bool is_resized;
+};
+
+static AVRational source_sar(const AVStream *st)
+{
+    const AVRational sar = st->sample_aspect_ratio.num ? st->sample_aspect_ratio
+                                                       : st->codecpar->sample_aspect_ratio;
+    return sar.num > 0 && sar.den > 0 ? sar : (AVRational){1, 1};
+}
+
+static kn_code plan_geometry(struct kn_video_plan *plan, struct geometry *g,
+                             const struct kn_convert_output *output,
+                             const struct kn_video_facts *facts, struct kn_error *err)
+{
+    static const int turns[] = {[KN_ROTATE_0] = 0, [KN_ROTATE_90] = 90, [KN_ROTATE_180] = 180,
+                                [KN_ROTATE_270] = 270};
+    const struct kn_convert_video *video = &output->video;
+    const AVStream *st = facts->stream;
+    g->turn = video->rotate == KN_ROTATE_AUTO ? kn_rotation_of(st) : turns[video->rotate];
+    g->cut_width_px = st->codecpar->width;
+    g->cut_height_px = st->codecpar->height;
+    g->sar = source_sar(st);
+    if (g->turn % 180) {
+        FFSWAP(int, g->cut_width_px, g->cut_height_px);
+        FFSWAP(int, g->sar.num, g->sar.den);
+    }
+    if (video->crop == KN_CROP_RECT)
+        plan->crop = video->crop_rect;
+    else if (video->crop == KN_CROP_BORDER)
+        plan->crop = facts->border;
+    if (plan->crop.width_px) {
+        const struct kn_rect *c = &plan->crop;
+        if (c->left_px + c->width_px > g->cut_width_px || c->top_px + c->height_px > g->cut_height_px)
+            return kn_fail_as(err, KN_EINVAL, "OutOfRange",
+                              "Crop %d:%d:%d:%d does not fit into the picture of %dx%d",
+                              c->width_px, c->height_px, c->left_px, c->top_px, g->cut_width_px,
+                              g->cut_height_px);
+        g->cut_width_px = c->width_px;
+        g->cut_height_px = c->height_px;
+    }
+    const bool as_input = !video->width_px && !video->height_px;
+    // Anamorphic pixels stay when no size is asked for; a size means square pixels.
+    const int shown_width_px =
+        as_input ? g->cut_width_px : (int)lround(g->cut_width_px * av_q2d(g->sar));
+    kn_video_target_size(video, shown_width_px, g->cut_height_px, &plan->width_px, &plan->height_px);
+    const bool is_smaller = shown_width_px < plan->width_px || g->cut_height_px < plan->height_px;
+    if (is_smaller && output->trans.resolution == KN_CHECK_FAIL)
+        return kn_fail_as(err, KN_EINVAL, "OutOfRange",
+                          "the input's picture of %dx%d is smaller than the target of %dx%d (IsCheckResoFail)",
+                          shown_width_px, g->cut_height_px, plan->width_px, plan->height_px);
+    if (is_smaller && output->trans.resolution == KN_CHECK_USE_INPUT) {
+        plan->width_px = even(shown_width_px);
+        plan->height_px = even(g->cut_height_px);
+    }
+    plan->sample_aspect = as_input ? g->sar : (AVRational){1, 1};
+    g->is_resized = plan->width_px != g->cut_width_px || plan->height_px != g->cut_height_px;
+    return KN_OK;
+}
+
+/* ---- rate ---- */
+static bool rates_agree(AVRational a, AVRational b)
+{
+    return a.num && b.num && fabs(av_q2d(a) / av_q2d(b) - 1) < 0.001;
+}
+
+static void plan_rate(struct kn_video_plan *plan, const struct kn_convert_output *output,
+                      const AVStream *st)
+{
+    const struct kn_convert_video *video = &output->video;
+    const AVRational asked = {video->fps_num, video->fps_den};
+    AVRational limit = {MAX_FPS, 1};
+    AVRational source = st->avg_frame_rate.num ? st->avg_frame_rate : st->r_frame_rate;
+    if (!source.num || av_q2d(source) > 1000)
+        source = (AVRational){25, 1};
+    if (video->max_fps_num && av_cmp_q((AVRational){video->max_fps_num, video->max_fps_den}, limit) < 0)
+        limit = (AVRational){video->max_fps_num, video->max_fps_den};
+    plan->frame_rate = asked.num ? asked : source;
+    // A hair above the limit (30.0003) is the limit's own rate, badly measured.
+    if (av_cmp_q(plan->frame_rate, limit) > 0 && (asked.num || !rates_agree(plan->frame_rate, limit)))
+        plan->frame_rate = limit;
+    plan->is_fps_forced = asked.num || av_cmp_q(plan->frame_rate, source) != 0;
+    plan->is_constant_rate = plan->is_fps_forced || rates_agree(st->r_frame_rate, st->avg_frame_rate);
+    if (output->container == KN_CONTAINER_MXF)
+        plan->is_constant_rate = plan->is_fps_forced = true;
+    if (plan->is_constant_rate && !plan->is_fps_forced && st->r_frame_rate.num)
+        plan->frame_rate = st->r_frame_rate;
+}
+
+/* ---- filters ---- */
+static bool is_hdr(const AVCodecParameters *par)
+{
+    return par->color_trc == AVCOL_TRC_SMPTE2084 || par->color_trc == AVCOL_TRC_ARIB_STD_B67;
+}
+
+static enum AVPixelFormat plan_pixel_format(const struct kn_convert_output *output,
+                                            const AVCodecParameters *par)
+{
+    switch (output->video.codec) {
+    case KN_VIDEO_GIF: return AV_PIX_FMT_PAL8;
+    case KN_VIDEO_WEBP: return AV_PIX_FMT_YUV420P;
+    case KN_VIDEO_AVC_INTRA: return AV_PIX_FMT_YUV422P10;
+    default: break;
+    }
+    if (output->video.pix_fmt)
+        return av_get_pix_fmt(output->video.pix_fmt);
+    // H.265 and AV1 keep ten bits; H.264 players rarely know them.
+    const AVPixFmtDescriptor *source = av_pix_fmt_desc_get(par->format);
+    if (output->video.codec != KN_VIDEO_H264 && source && source->comp[0].depth > 8)
+        return AV_PIX_FMT_YUV420P10;
+    return AV_PIX_FMT_YUV420P;
+}
+
+static kn_code filters_before_scale(struct kn_buf *b, const struct kn_video_plan *plan,
+                                    const struct geometry *g, const struct kn_convert_output *output,
+                                    const struct kn_video_facts *facts, struct kn_error *err)
+{
+    static const char *const turn[] = {"", "transpose=clock,", "hflip,vflip,", "transpose=cclock,"};
+    const enum AVFieldOrder order = facts->stream->codecpar->field_order;
+    const bool is_interlaced = order != AV_FIELD_PROGRESSIVE && order != AV_FIELD_UNKNOWN;
+    switch (output->video.scan) {
+    case KN_SCAN_AS_SOURCE: break;
+    case KN_SCAN_AUTO:
+        if (order != AV_FIELD_PROGRESSIVE)
+            kn_buf_puts(b, "bwdif=mode=send_frame:deint=interlaced,");
+        break;
+    case KN_SCAN_PROGRESSIVE:
+    case KN_SCAN_INTERLACED:
+        if (is_interlaced != (output->video.scan == KN_SCAN_INTERLACED))
+            return kn_fail_as(err, KN_EINVAL, "InvalidParameter",
+                              "the input is %s, not as ScanMode demands",
+                              is_interlaced ? "interlaced" : "progressive");
+        break;
+    }
+    if (plan->is_fps_forced)
+        kn_buf_printf(b, "fps=fps=%d/%d,", plan->frame_rate.num, plan->frame_rate.den);
+    kn_buf_puts(b, turn[g->turn / 90]);
+    const struct kn_rect *c = &plan->crop;
+    if (c->width_px)
+        kn_buf_printf(b, "crop=%d:%d:%d:%d:exact=1,", c->width_px, c->height_px, c->left_px, c->top_px);
+    return KN_OK;
+}
+
+// AdjDarMethod: how a picture of another aspect gets into the target.
+static void filters_scale(struct kn_buf *b, const struct kn_video_plan *plan, const struct geometry *g,
+                          const struct kn_convert_output *output)
+{
+    const struct kn_convert_video *video = &output->video;
+    const double shown_width = g->cut_width_px * av_q2d(g->sar);
+    const double aspect = shown_width / g->cut_height_px;
+    const double target = (double)plan->width_px / plan->height_px;
+    const bool differs = video->width_px && video->height_px && fabs(aspect / target - 1) > 0.005;
+    const enum kn_dar_method method = differs ? output->trans.dar_method : KN_DAR_RESCALE;
+    const bool fit_width = (method == KN_DAR_PAD) == (aspect > target);
+    const int width = method == KN_DAR_RESCALE || fit_width ? plan->width_px
+                                                            : even(plan->height_px * aspect);
+    const int height = method == KN_DAR_RESCALE || !fit_width ? plan->height_px
+                                                              : even(plan->width_px / aspect);
+    if (width != g->cut_width_px || height != g->cut_height_px)
+        kn_buf_printf(b, "scale=%d:%d:interl=-1,", width, height);
+    if (method == KN_DAR_CROP)
+        kn_buf_printf(b, "crop=%d:%d,", plan->width_px, plan->height_px);
+    if (method == KN_DAR_PAD)
+        kn_buf_printf(b, "pad=%d:%d:-1:-1,", plan->width_px, plan->height_px);
+    kn_buf_printf(b, "setsar=%d/%d,", plan->sample_aspect.num, plan->sample_aspect.den);
+}
+
+static kn_code plan_filters(struct kn_video_plan *plan, const struct geometry *g,
+                            const struct kn_convert_output *output,
+                            const struct kn_video_facts *facts, struct kn_arena *arena,
+                            struct kn_error *err)
+{
+    kn_auto(kn_buf_clear) struct kn_buf before = {0};
+    kn_auto(kn_buf_clear) struct kn_buf after = {0};
+    const kn_code rc = filters_before_scale(&before, plan, g, output, facts, err);
+    if (rc != KN_OK)
+        return rc;
+    filters_scale(&after, plan, g, output);
+    if (is_hdr(facts->stream->codecpar) && output->video.codec != KN_VIDEO_H265 &&
+        output->video.codec != KN_VIDEO_AV1) {
+        if (!kn_graph_has("zscale") || !kn_graph_has("tonemap"))
+            return kn_fail(err, KN_EUNSUP, "the input is HDR and FFmpeg here has no zscale filter: "
+                                           "install a build with libzimg");
+        // 100 cd/m2 is the reference white of BT.1886 pictures.
+        kn_buf_puts(&after, "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,"
+                            "tonemap=tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,");
+        plan->is_tone_mapped = true;
+    }
+    if (output->video.has_pad) {
+        const struct kn_rect *p = &output->video.pad_rect;
+        kn_buf_printf(&after, "pad=%d:%d:%d:%d,", p->width_px, p->height_px, p->left_px, p->top_px);
+        plan->width_px = p->width_px;
+        plan->height_px = p->height_px;
+    }
+    plan->before_scale = kn_arena_strdup(arena, kn_buf_text(&before));
+    plan->scale_and_after = kn_arena_strdup(arena, kn_buf_text(&after));
+    if (!plan->before_scale || !plan->scale_and_after)
+        return kn_fail(err, KN_ENOMEM, "no memory for filters");
+    return KN_OK;
+}
+
+/* ---- encoder ---- */
+static int64_t source_bps(const struct kn_video_facts *facts)
+{
+    if (facts->stream->codecpar->bit_rate > 0)
+        return facts->stream->codecpar->bit_rate;
+    return facts->input->format->bit_rate;
+}
+
+static kn_code plan_bitrate(struct kn_video_plan *plan, const struct kn_convert_output *output,
+                            const struct kn_video_facts *facts, struct kn_error *err)
+{
+    const struct kn_convert_video *video = &output->video;
+    const int64_t source = source_bps(facts);
+    plan->maxrate_bps = video->maxrate_bps;
+    plan->bufsize_bits = video->maxrate_bps ? video->bufsize_bits : 0; // alone it would mean CBR
+    plan->n_passes = 1;
+    if (video->rate == KN_RATE_CRF || video->rate == KN_RATE_TARGET_SSIM)
+        return KN_OK;
+    plan->bitrate_bps = video->bitrate_bps == KN_BITRATE_AS_INPUT ? source : video->bitrate_bps;
+    if (plan->bitrate_bps <= 0)
+        return kn_fail_as(err, KN_EINVAL, "InvalidParameter",
+                          "the input does not say its bit rate, and the template asks for the same");
+    if (source > 0 && source < plan->bitrate_bps) {
+        if (output->trans.video_bitrate == KN_CHECK_FAIL)
+            return kn_fail_as(err, KN_EINVAL, "OutOfRange",
+                              "the input's %lld kbit/s are below the target of %lld (IsCheckVideoBitrateFail)",
+                              (long long)(source / 1000), (long long)(plan->bitrate_bps / 1000));
+        if (output->trans.video_bitrate == KN_CHECK_USE_INPUT)
+            plan->bitrate_bps = source;
+    }
+    if (video->rate == KN_RATE_CBR)
+        plan->maxrate_bps = plan->bufsize_bits = plan->bitrate_bps;
+    if (plan->maxrate_bps && plan->maxrate_bps < plan->bitrate_bps)
+        plan->maxrate_bps = plan->bitrate_bps;
+    if (video->rate == KN_RATE_TWO_PASS)
+        plan->n_passes = 2;
+    return KN_OK;
+}
+
+static void options_x264(struct kn_buf *o, struct kn_video_plan *plan,
+                         const struct kn_convert_output *output)
+{
+    static const char *const profiles[] = {
+        [KN_H264_HIGH] = "high", [KN_H264_MAIN] = "main", [KN_H264_BASELINE] = "baseline"};
+    const struct kn_convert_video *video = &output->video;
+    kn_buf_printf(o, "preset=%s:forced-idr=1", video->preset);
+    // Above 4:2:0 with eight bits the profile follows from the pixels.
+    if (video->codec == KN_VIDEO_H264 && plan->pixel_format == AV_PIX_FMT_YUV420P)
+        kn_buf_printf(o, ":profile=%s", profiles[video->profile]);
+    if (!plan->bitrate_bps)
+        kn_buf_printf(o, ":crf=%g", video->crf);
+    if (video->rate == KN_RATE_CBR)
+        kn_buf_puts(o, ":nal-hrd=cbr");
+}
+
+static void options_x265(struct kn_buf *o, const struct kn_video_plan *plan,
+                         const struct kn_convert_output *output, int n_threads)
+{
+    kn_buf_printf(o, "preset=%s:forced-idr=1", output->video.preset);
+    if (!plan->bitrate_bps)
+        kn_buf_printf(o, ":crf=%g", output->video.crf);
+    // Left to itself x265 counts the machine's cores; its output depends on frame-threads.
+    kn_buf_printf(o, ":x265-params=log-level=error\\:pools=%d\\:frame-threads=%d", n_threads,
+                  n_threads > 3 ? 3 : n_threads);
+}
+
+static void options_av1(struct kn_buf *o, const struct kn_video_plan *plan,
+                        const struct kn_convert_output *output, int n_threads)
+{
+    static const struct {
+        const char *preset;
+        int svt, aom;
+    } speeds[] = {{"veryfast", 10, 8}, {"fast", 9, 6}, {"medium", 8, 5}, {"slow", 6, 4}, {"slower", 4, 3}};
+    size_t i = 0;
+    while (i + 1 < KN_COUNT(speeds) && !kn_equal(speeds[i].preset, output->video.preset))
+        i++;
+    if (kn_equal(plan->encoder, "libsvtav1"))
+        kn_buf_printf(o, "preset=%d:svtav1-params=lp=%d", speeds[i].svt, n_threads);
+    else
+        kn_buf_printf(o, "cpu-used=%d:row-mt=1", speeds[i].aom);
+    if (!plan->bitrate_bps)
+        kn_buf_printf(o, ":crf=%d", (int)lround(output->video.crf));
+}
+
+static kn_code plan_encoder(struct kn_video_plan *plan, const struct kn_convert_output *output,
+                            const struct kn_video_facts *facts, struct kn_arena *arena,
+                            struct kn_error *err)
+{
+    const struct kn_convert_video *video = &output->video;
+    kn_code rc = kn_video_encoder_name(video->codec, &plan->encoder, err);
+    if (rc == KN_OK)
+        rc = plan_bitrate(plan, output, facts, err);
+    if (rc != KN_OK)
+        return rc;
+    plan->profile = FF_PROFILE_UNKNOWN;
+    plan->gop_frames = video->gop_frames ? video->gop_frames
+        : (int)FFMAX(1, llround((double)video->gop_us / KN_SECOND * av_q2d(plan->frame_rate)));
+    kn_auto(kn_buf_clear) struct kn_buf o = {0};
+    switch (video->codec) {
+    case KN_VIDEO_AVC_INTRA: plan->gop_frames = 1; // falls through
+    case KN_VIDEO_H264: options_x264(&o, plan, output); break;
+    case KN_VIDEO_H265: options_x265(&o, plan, output, facts->n_threads); break;
+    case KN_VIDEO_AV1:
+        options_av1(&o, plan, output, facts->n_threads);
+        plan->n_passes = 1; // FFmpeg 5.1 drives SVT-AV1 in one pass only
+        break;
+    case KN_VIDEO_GIF:
+    case KN_VIDEO_WEBP: plan->n_passes = 1; break;
+    }
+    plan->options = kn_arena_strdup(arena, kn_buf_text(&o));
+    return plan->options ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for settings");
+}
+
+/* ---- copy ---- */
+static bool profile_fits(const struct kn_convert_video *video, const AVCodecParameters *par)
+{
+    if (video->codec != KN_VIDEO_H264 || par->profile == FF_PROFILE_UNKNOWN)
+        return true;
+    const int base = par->profile & ~(FF_PROFILE_H264_CONSTRAINED | FF_PROFILE_H264_INTRA);
+    switch (video->profile) {
+    case KN_H264_BASELINE: return base == FF_PROFILE_H264_BASELINE;
+    case KN_H264_MAIN: return base == FF_PROFILE_H264_BASELINE || base == FF_PROFILE_H264_MAIN;
+    case KN_H264_HIGH: break;
+    }
+    return base <= FF_PROFILE_H264_HIGH;
+}
+
+// Whether the source's packets already are what the template asks for.
+static bool source_fits(const struct kn_video_plan *plan, const struct geometry *g,
+                        const struct kn_convert_output *output, const struct kn_video_facts *facts)
+{
+    const struct kn_convert_video *video = &output->video;
+    const AVCodecParameters *par = facts->stream->codecpar;
+    const int64_t bps = source_bps(facts);
+    const int64_t cap = plan->bitrate_bps ? plan->bitrate_bps : plan->maxrate_bps;
+    return !output->trans.force_transcode && !facts->is_cut && !g->turn && !g->is_resized &&
+           !plan->crop.width_px && !video->has_pad && !plan->is_fps_forced && !plan->is_tone_mapped &&
+           video->scan != KN_SCAN_AUTO && par->codec_id == kn_video_codec_id(video->codec) &&
+           video->codec != KN_VIDEO_AVC_INTRA && par->format == (int)plan->pixel_format &&
+           profile_fits(video, par) && !video->has_crf && video->rate != KN_RATE_CBR &&
+           video->rate != KN_RATE_TARGET_SSIM && (!cap || (bps > 0 && bps <= cap)) &&
+           // Where segments can be cut is not known without reading the film.
+           !kn_container_format(output->container)->is_segmented &&
+           kn_container_takes(output->container, par->codec_id);
+}
+
+kn_code kn_video_plan(struct kn_video_plan *plan, const struct kn_convert_output *output,
+                      const struct kn_video_facts *facts, struct kn_arena *arena,
+                      struct kn_error *err)
+{
+    *plan = (struct kn_video_plan){0};
+    const AVCodecParameters *par = facts->stream->codecpar;
+    if (output->video.mode == KN_STREAM_COPY) {
+        if (!kn_container_takes(output->container, par->codec_id))
+            return kn_fail(err, KN_EUNSUP, "%s video cannot be copied into %s",
+                           avcodec_get_name(par->codec_id), kn_container_name(output->container));
+        plan->is_copy = true;
+        plan->width_px = par->width;
+        plan->height_px = par->height;
+        plan->frame_rate = facts->stream->avg_frame_rate;
+        plan->n_passes = 1;
+        return KN_OK;
+    }
+    if (par->width <= 0 || par->height <= 0)
+        return kn_fail_as(err, KN_EMEDIA, "ResourceContentBad", "the pictures of '%s' have no size",
+                          facts->input->uri);
+    struct geometry g = {0};
+    kn_code rc = plan_geometry(plan, &g, output, facts, err);
+    if (rc != KN_OK)
+        return rc;
+    plan_rate(plan, output, facts->stream);
+    plan->pixel_format = plan_pixel_format(output, par);
+    rc = plan_filters(plan, &g, output, facts, arena, err);
+    if (rc == KN_OK)
+        rc = plan_encoder(plan, output, facts, arena, err);
+    if (rc != KN_OK)
+        return rc;
+    plan->is_copy = source_fits(plan, &g, output, facts);
+    plan->n_passes = plan->is_copy ? 1 : plan->n_passes;
+    return KN_OK;
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A video rendition: the thread that filters and encodes the pictures of one output. The encoder is
+ * opened with the first filtered frame, which knows what headers may not: the true size, colour and
+ * interlacing.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <libavutil/pixdesc.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/strings.h"
+#include "engine/media/av_error.h"
+#include "features/convert/run.h"
+
+// Two frames keep the rendition busy while the decoder works; more only costs memory.
+#define CHANNEL_FRAMES 2
+
+static const AVRational microseconds = {1, 1000000};
+
+/* ---- packets ---- */
+static kn_code rendition_packet(void *impl, AVPacket *packet, struct kn_error *err)
+{
+    struct kn_video_rendition *r = impl;
+    if (r->pass == 1)
+        return KN_OK;
+    packet->duration = 1;
+    for (unsigned i = 0; !r->plan->is_constant_rate && i < KN_COUNT(r->durations); i++)
+        if (r->durations[i][0] == packet->pts)
+            packet->duration = r->durations[i][1];
+    return kn_mux_write(r->target.output->mux, r->target.track, packet, err);
+}
+
+/* ---- encoder ---- */
+static int64_t segment_duration_us(const struct kn_video_rendition *r)
+{
+    const struct kn_output_run *o = r->target.output;
+    return o->segments ? o->spec->segment.duration_us : 0;
+}
+
+static kn_code rendition_stats(const struct kn_video_rendition *r, AVDictionary **options,
+                               struct kn_error *err)
+{
+    const struct kn_run *run = r->run;
+    const char *folder = run->context->keep_folder ? run->context->keep_folder
+                                                   : run->context->scratch_folder;
+    kn_auto(kn_buf_clear) struct kn_buf path = {0};
+    kn_buf_printf(&path, "%s/pass-%d.log", folder, (int)(r->target.output - run->outputs));
+    int av;
+    if (kn_equal(r->plan->encoder, "libx265")) {
+        const AVDictionaryEntry *old = av_dict_get(*options, "x265-params", NULL, 0);
+        kn_auto(kn_buf_clear) struct kn_buf params = {0};
+        kn_buf_printf(&params, "%s:pass=%d:stats=%s", old ? old->value : "log-level=error", r->pass,
+                      kn_buf_text(&path));
+        av = av_dict_set(options, "x265-params", kn_buf_text(&params), 0);
+    } else {
+        av = av_dict_set(options, "stats", kn_buf_text(&path), 0);
+    }
+    return av < 0 ? kn_fail(err, KN_ENOMEM, "no memory for settings") : KN_OK;
+}
+
+static kn_code rendition_open_encoder(struct kn_video_rendition *r, const AVFrame *frame,
+                                      struct kn_error *err)
+{
+    const struct kn_video_plan *p = r->plan;
+    struct kn_mux *mux = r->target.output->mux;
+    AVDictionary *options = NULL;
+    if (av_dict_parse_string(&options, p->options, "=", ":", 0) < 0) {
+        av_dict_free(&options);
+        return kn_fail(err, KN_EBUG, "cannot read the settings '%s'", p->options);
+    }
+    kn_code rc = r->pass && !kn_equal(p->encoder, "gif") ? rendition_stats(r, &options, err) : KN_OK;
+    r->time_base = p->is_constant_rate ? av_inv_q(p->frame_rate) : (AVRational){1, 90000};
+    const int n = r->run->context->n_threads;
+    if (rc == KN_OK)
+        rc = kn_encoder_open(&r->encoder,
+                             &(struct kn_encoder_setup){
+                                 .name = p->encoder,
+                                 .like = frame,
+                                 .time_base = r->time_base,
+                                 .frame_rate = p->frame_rate,
+                                 .bitrate_bps = p->bitrate_bps,
+                                 .maxrate_bps = p->maxrate_bps,
+                                 .bufsize_bits = p->bufsize_bits,
+                                 .gop_frames = p->gop_frames,
+                                 .profile = p->profile,
+                                 .options = options,
+                                 .global_header = mux && kn_mux_wants_global_header(mux),
+                                 // x264's own choice for n cores.
+                                 .n_threads = kn_equal(p->encoder, "libx264") && n > 1 ? n * 3 / 2 : n,
+                                 .pass = r->pass,
+                             },
+                             err);
+    av_dict_free(&options);
+    if (rc != KN_OK || r->pass == 1)
+        return rc;
+    AVCodecParameters *par = avcodec_parameters_alloc();
+    if (!par || avcodec_parameters_from_context(par, r->encoder->codec) < 0)
+        rc = kn_fail(err, KN_ENOMEM, "no memory for a track");
+    if (rc == KN_OK)
+        rc = kn_mux_describe(mux, r->target.track, par, r->encoder->codec->time_base, p->frame_rate,
+                             par->sample_aspect_ratio, NULL, err);
+    avcodec_parameters_free(&par);
+    return rc;
+}
+
+// A segment must begin with a key frame: same arithmetic as in segments.c.
+static bool rendition_cuts_here(struct kn_video_rendition *r, int64_t now_us)
+{
+    const struct kn_convert_segment *s = &r->target.output->spec->segment;
+    bool cuts = now_us - r->segment_us >= segment_duration_us(r);
+    while (r->next_forced < s->n_forced && now_us >= s->forced_us[r->next_forced]) {
+        r->next_forced++;
+        cuts = true;
+    }
+    if (cuts)
+        r->segment_us = now_us;
+    return cuts;
+}
+
+static kn_code rendition_encode(void *impl, AVFrame *frame, struct kn_error *err)
+{
+    struct kn_video_rendition *r = impl;
+    if (!r->encoder) {
+        const kn_code rc = rendition_open_encoder(r, frame, err);
+        if (rc != KN_OK)
+            return rc;
+        r->last_pts = INT64_MIN;
+    }
+    const int64_t now_us = av_rescale_q(frame->pts, frame->time_base, microseconds);
+    frame->pts = av_rescale_q(frame->pts, frame->time_base, r->time_base);
+    if (frame->pts <= r->last_pts)
+        return KN_OK; // two pictures on one tick of the grid: the first stays
+    r->last_pts = frame->pts;
+    frame->pict_type = segment_duration_us(r) > 0 && rendition_cuts_here(r, now_us)
+        ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
+    if (r->plan->is_constant_rate)
+        r->end_us = av_rescale_q(frame->pts + 1, r->time_base, microseconds);
+    // What decoders attach (closed captions, HDR data of a picture now SDR) is not the output's.
+    for (int i = frame->nb_side_data - 1; i >= 0; i--)
+        if (frame->side_data[i]->type != AV_FRAME_DATA_A53_CC)
+            av_frame_remove_side_data(frame, frame->side_data[i]->type);
+    return kn_encoder_feed(r->encoder, frame, rendition_packet, r, err);
+}
+
+/* ---- filters ---- */
+static bool looks_same(const AVFrame *a, const AVFrame *b)
+{
+    return a->width == b->width && a->height == b->height && a->format == b->format &&
+           av_cmp_q(a->sample_aspect_ratio, b->sample_aspect_ratio) == 0;
+}
+
+static kn_code rendition_open_graph(struct kn_video_rendition *r, const AVFrame *frame,
+                                    struct kn_error *err)
+{
+    const struct kn_video_plan *p = r->plan;
+    kn_graph_free(&r->graph);
+    av_frame_unref(r->like);
+    r->like->width = frame->width;
+    r->like->height = frame->height;
+    r->like->format = frame->format;
+    r->like->sample_aspect_ratio = frame->sample_aspect_ratio;
+    kn_auto(kn_buf_clear) struct kn_buf d = {0};
+    kn_buf_printf(&d, "[in]%s%s", p->before_scale, p->scale_and_after);
+    if (p->pixel_format == AV_PIX_FMT_PAL8)
+        // A palette for each picture: one for the whole film would have to hold all of it first.
+        kn_buf_puts(&d, "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1,");
+    kn_buf_printf(&d, "format=%s[out]", av_get_pix_fmt_name(p->pixel_format));
+    return kn_graph_open(&r->graph,
+                         &(struct kn_graph_setup){
+                             .description = kn_buf_text(&d),
+                             .like = r->like,
+                             .time_base = microseconds,
+                             .frame_rate = p->frame_rate,
+                             .n_threads = r->run->context->n_threads,
+                         },
+                         err);
+}
+
+static kn_code rendition_frame(struct kn_video_rendition *r, AVFrame *frame, struct kn_error *err)
+{
+    int64_t out_us;
+    if (!kn_timeline_map(&r->target.output->timeline, frame->pts, &out_us))
+        return KN_OK;
+    kn_code rc = KN_OK;
+    if (r->graph && !looks_same(frame, r->like)) {
+        // The source changed its size in mid-film; what is inside the old filters comes out first.
+        rc = kn_graph_feed(r->graph, NULL, rendition_encode, r, err);
+        kn_graph_free(&r->graph);
+    }
+    if (rc == KN_OK && !r->graph)
+        rc = rendition_open_graph(r, frame, err);
+    if (rc != KN_OK)
+        return rc;
+    const int64_t length_us = frame->pkt_duration > 0 // feeds say it in microseconds
+        ? frame->pkt_duration : av_rescale_q(1, av_inv_q(r->plan->frame_rate), microseconds);
+    if (!r->plan->is_constant_rate) {
+        r->end_us = out_us + length_us;
+        unsigned i = r->n_durations++ % KN_COUNT(r->durations);
+        r->durations[i][0] = av_rescale_q(out_us, microseconds, (AVRational){1, 90000});
+        r->durations[i][1] = av_rescale_q(length_us, microseconds, (AVRational){1, 90000});
+    }
+    frame->pts = out_us;
+    if (r->target.output->mux)
+        kn_mux_lead(r->target.output->mux, out_us);
+    return kn_graph_feed(r->graph, frame, rendition_encode, r, err);
+}
+
+/* ---- the thread ---- */
+static kn_code rendition_run(struct kn_video_rendition *r, struct kn_error *err)
+{
+    AVFrame *frame;
+    while ((frame = kn_channel_pop(r->channel))) {
+        const kn_code rc = rendition_frame(r, frame, err);
+        av_frame_free(&frame);
+        if (rc != KN_OK)
+            return rc;
+    }
+    if (atomic_load(&r->run->stop))
+        return kn_fail(err, KN_ECANCELED, "stopped");
+    kn_code rc = r->graph ? kn_graph_feed(r->graph, NULL, rendition_encode, r, err) : KN_OK;
+    if (rc == KN_OK && !r->encoder)
+        rc = kn_fail_as(err, KN_EMEDIA, "ResourceContentBad", "there are no pictures in what is asked for");
+    if (rc == KN_OK)
+        rc = kn_encoder_feed(r->encoder, NULL, rendition_packet, r, err);
+    if (rc == KN_OK && r->target.output->mux)
+        rc = kn_mux_end(r->target.output->mux, r->target.track, r->end_us, err);
+    // x264 writes its statistics when it is closed.
+    kn_encoder_free(&r->encoder);
+    return rc;
+}
+
+static void *rendition_main(void *arg)
+{
+    struct kn_video_rendition *r = arg;
+    struct kn_error err = {0};
+    if (rendition_run(r, &err) != KN_OK) {
+        kn_output_fail(r->target.output, &err);
+        kn_channel_close(r->channel);
+        AVFrame *frame;
+        while ((frame = kn_channel_pop(r->channel)))
+            av_frame_free(&frame);
+    }
+    kn_run_thread_done(r->run);
+    return NULL;
+}
+
+kn_code kn_video_rendition_start(struct kn_video_rendition *r, struct kn_error *err)
+{
+    r->channel = kn_channel_new(CHANNEL_FRAMES);
+    r->like = av_frame_alloc();
+    if (!r->channel || !r->like)
+        return kn_fail(err, KN_ENOMEM, "no memory for a rendition");
+    const kn_code rc = kn_run_thread(r->run, &r->thread, rendition_main, r, "kn-video", err);
+    r->has_thread = rc == KN_OK;
+    return rc;
+}
+
+static void drop_frame(void *item)
+{
+    AVFrame *frame = item;
+    av_frame_free(&frame);
+}
+
+void kn_video_rendition_clear(struct kn_video_rendition *r)
+{
+    if (r->has_thread)
+        pthread_join(r->thread, NULL);
+    r->has_thread = false;
+    kn_graph_free(&r->graph);
+    kn_encoder_free(&r->encoder);
+    av_frame_free(&r->like);
+    kn_channel_free(&r->channel, drop_frame);
+}

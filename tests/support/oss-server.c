@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The object store alone, for tests of its clients: oss-server DIR. Key AKIDEXAMPLE, secret
+ * SECRETEXAMPLE. Prints its URL on one line and serves until its standard input ends.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "access/access.h"
+#include "api/oss/oss.h"
+#include "base/fs.h"
+#include "base/strings.h"
+#include "base/time.h"
+
+static void check(kn_code rc, const struct kn_error *err)
+{
+    if (rc == KN_OK)
+        return;
+    (void)fprintf(stderr, "oss-server: %s\n", err->message);
+    exit(1);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        (void)fprintf(stderr, "usage: oss-server DIR\n");
+        return 2;
+    }
+    struct kn_error err = {0};
+    char database[1024], storage[1024], url[300];
+    (void)snprintf(database, sizeof(database), "sqlite:%s/kinora.db", argv[1]);
+    (void)snprintf(storage, sizeof(storage), "file:%s/buckets", argv[1]);
+    check(kn_fs_make_folders(argv[1], 0700, &err), &err);
+
+    struct kn_db *db = NULL;
+    check(kn_db_open(&db, database, &err), &err);
+    struct kn_access *access = NULL;
+    check(kn_access_open(&access, db, &err), &err);
+    struct kn_key key = {.role = KN_ROLE_ADMIN, .is_active = true, .expires_us = KN_NO_TIME};
+    kn_copy(key.id, sizeof(key.id), "AKIDEXAMPLE");
+    kn_copy(key.secret, sizeof(key.secret), "SECRETEXAMPLE");
+    kn_code rc = kn_access_create(access, &key, &err);
+    if (rc != KN_ECONFLICT) // the folder was used before
+        check(rc, &err);
+    struct kn_store *store = NULL;
+    struct kn_store_config store_config = {
+        .url = storage, .db = db, .region = "cn-hangzhou", .owner_id = "1000000000000001"};
+    check(kn_store_open(&store, &store_config, &err), &err);
+
+    static const char *const hosts[] = {"oss.localhost", NULL};
+    struct kn_oss_config config = {.store = store, .access = access, .hosts = hosts,
+                                   .region = "cn-hangzhou", .account_id = "1000000000000001"};
+    struct kn_oss *oss = NULL;
+    check(kn_oss_new(&oss, &config, &err), &err);
+    struct kn_http_config http_config = {0};
+    struct kn_http_server *server = NULL;
+    check(kn_http_server_new(&server, &http_config, &err), &err);
+    struct kn_http_listener listener = {.address = "127.0.0.1:0", .handler = kn_oss_handle,
+                                        .on_error = kn_oss_on_error, .context = oss};
+    check(kn_http_server_listen(server, &listener, url, &err), &err);
+    check(kn_http_server_start(server, &err), &err);
+    (void)printf("%s\n", url);
+    (void)fflush(stdout);
+    char byte;
+    while (read(0, &byte, 1) > 0)
+        continue;
+    kn_http_server_stop(server, KN_SECOND);
+    kn_http_server_free(&server);
+    kn_oss_free(&oss);
+    kn_store_close(&store);
+    kn_access_close(&access);
+    kn_db_close(&db);
+    return 0;
+}

@@ -62,7 +62,7 @@ static int callback_refuse(struct kn_http_conn *conn, int status, const char *me
 {
     conn->refuse_status = status;
     conn->refuse_message = message;
-    return 1;
+    return -1; // 1 and 2 have meanings of their own in on_headers_complete
 }
 
 /* ---- the parser's callbacks ---- */
@@ -75,7 +75,7 @@ static int on_message_begin(http_parser *parser)
         conn->request = kn_http_request_new(conn->loop, conn->place, conn->peer);
     if (!conn->request) {
         conn->is_dying = true;
-        return 1;
+        return -1;
     }
     conn->request->conn = conn;
     conn->head_us = conn->input_us;
@@ -148,7 +148,7 @@ static int on_headers_complete(http_parser *parser)
                                                                   : (int64_t)parser->content_length;
     parser->upgrade = 0; // "Upgrade: h2c" is an offer we do not take
     if (head_check(conn) != 0)
-        return 1;
+        return -1;
     const char *expect = kn_http_header(request, "Expect");
     request->expects_continue = expect && kn_equal_nocase(expect, "100-continue") &&
                                 !request->is_http10 && request->body_length != 0;
@@ -369,6 +369,7 @@ void kn_http_conn_advance(struct kn_http_conn *conn)
         again |= kn_http_reply_pull(conn);
         if (kn_http_wire_flush(&conn->wire) == KN_WIRE_GONE)
             conn->is_dying = true;
+        again |= kn_http_reply_pull(conn); // into the room that flushing made
         if (request_finish(conn)) {
             conn->input_us = kn_mono_us();
             again = true;

@@ -16,6 +16,8 @@ kn_code kn_db_open(struct kn_db **out_db, const char *url, struct kn_error *err)
     *out_db = NULL;
     if (kn_starts_with(url, "sqlite:"))
         return kn_sqlite_open(out_db, url + strlen("sqlite:"), err);
+    if (kn_starts_with(url, "postgresql:") || kn_starts_with(url, "postgres:"))
+        return kn_postgres_open(out_db, url, err);
     // The URL may hold a password, so that it is never repeated in a message.
     return kn_fail(err, KN_EINVAL,
                    "unknown kind of database: say sqlite:/path/to/kinora.db or postgresql://…");

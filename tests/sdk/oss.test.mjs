@@ -167,6 +167,27 @@ test('browsers read the ETag where a rule allows them', async () => {
   assert.equal((await fetch(`${url}/cors/a`, { method: 'OPTIONS', headers })).status, 403);
 });
 
+test('a browser form uploads what its policy allows', async () => {
+  const client = aliClient('virtual host', true, 'forms');
+  await client.putBucket('forms');
+  const send = async (key, conditions) => {
+    const { policy, OSSAccessKeyId, Signature } = client.calculatePostSignature({ expiration: '2099-01-01T00:00:00.000Z', conditions });
+    const form = new FormData();
+    for (const [name, value] of Object.entries({ key, policy, OSSAccessKeyId, Signature, success_action_status: '201' })) form.set(name, value);
+    form.set('file', new Blob(['hello\r\n--not the end'], { type: 'text/plain' }), 'a.txt');
+    return fetch(`${url}/forms/`, { method: 'POST', body: form });
+  };
+  const stored = await send('user/${filename}', [['content-length-range', 0, 100], { bucket: 'forms' }, ['starts-with', '$key', 'user/']]);
+  assert.equal(stored.status, 201);
+  assert.match(await stored.text(), /<Key>user\/a.txt<\/Key>/);
+  const got = await client.get('user/a.txt');
+  assert.equal(got.content.toString(), 'hello\r\n--not the end');
+  assert.equal(got.res.headers['content-type'], 'text/plain');
+  assert.equal((await send('other/a.txt', [['starts-with', '$key', 'user/']])).status, 403);
+  assert.equal((await send('user/b', [['content-length-range', 0, 3]])).status, 400);
+  await assert.rejects(client.head('user/b'), { status: 404 });
+});
+
 test('aws-sdk, with its default checksums and streams', async () => {
   const client = new S3.S3Client({ endpoint: url, region: 'cn-hangzhou', forcePathStyle: true, credentials: { accessKeyId: id, secretAccessKey: secret } });
   const Bucket = 'aws-bucket';

@@ -16,18 +16,18 @@
 
 /* ---- authentication ---- */
 
-static kn_code token_check(struct kn_oss_call *call, const struct kn_key *key,
-                           const struct kn_oss_signed *sig, struct kn_error *err)
+kn_code kn_oss_key_check(struct kn_oss_call *call, const struct kn_key *key, const char *token,
+                         struct kn_error *err)
 {
     if (key->expires_us != KN_NO_TIME && kn_oss_now(call->oss) >= key->expires_us)
         return kn_fail_as(err, KN_EINVAL, "SecurityTokenExpired",
                           "the security token you provided has expired");
     if (!key->is_temporary)
         return KN_OK;
-    if (sig->token[0] == '\0')
+    if (token[0] == '\0')
         return kn_fail_as(err, KN_EINVAL, "InvalidAccessKeyId",
                           "the OSS access key id you provided needs its security token");
-    if (!kn_equal_secret(sig->token, key->token))
+    if (!kn_equal_secret(token, key->token))
         return kn_fail_as(err, KN_EINVAL, "InvalidSecurityToken",
                           "the security token you provided is invalid");
     return KN_OK;
@@ -86,7 +86,7 @@ kn_code kn_oss_authenticate(struct kn_oss_call *call, struct kn_error *err)
                           "the OSS access key id you provided does not exist in our records");
     }
     if (rc == KN_OK)
-        rc = token_check(call, &key, &sig, err);
+        rc = kn_oss_key_check(call, &key, sig.token, err);
     if (rc == KN_OK)
         rc = time_check(call, &sig, err);
     if (rc != KN_OK)

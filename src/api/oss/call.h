@@ -58,6 +58,9 @@ int64_t kn_oss_now(const struct kn_oss *oss);
 
 /* ---- auth.c ---- */
 
+/* Whether a key may still be used, and with this token. */
+kn_code kn_oss_key_check(struct kn_oss_call *call, const struct kn_key *key, const char *token,
+                         struct kn_error *err);
 /* Verify the signature, if any, and fill dialect and who. */
 kn_code kn_oss_authenticate(struct kn_oss_call *call, struct kn_error *err);
 /*
@@ -100,6 +103,8 @@ void kn_oss_xml_time(struct kn_buf *out, const char *name, int64_t us);
 void kn_oss_xml_owner(struct kn_buf *out, const struct kn_oss_call *call);
 /* <name>"ETAG"</name> as the dialect spells it. */
 void kn_oss_xml_etag(struct kn_buf *out, const struct kn_oss_call *call, const char *etag);
+/* Where the object of this call is found. */
+void kn_oss_xml_location(struct kn_buf *out, const struct kn_oss_call *call);
 /* "<?xml …?><root>" with the dialect's namespace. */
 void kn_oss_xml_open(struct kn_buf *out, const struct kn_oss_call *call, const char *root);
 kn_code kn_oss_reply_xml(struct kn_oss_call *call, int status, struct kn_buf *xml,
@@ -121,6 +126,7 @@ kn_code kn_oss_delete_many(struct kn_oss_call *call, struct kn_error *err);
 kn_code kn_oss_object(struct kn_oss_call *call, struct kn_error *err);
 kn_code kn_oss_get(struct kn_oss_call *call, struct kn_error *err); // and HEAD
 kn_code kn_oss_upload(struct kn_oss_call *call, struct kn_error *err);
+kn_code kn_oss_form_post(struct kn_oss_call *call, struct kn_error *err);
 kn_code kn_oss_bucket_cors(struct kn_oss_call *call, struct kn_error *err);
 /* Answer a preflight. */
 kn_code kn_oss_preflight(struct kn_oss_call *call, struct kn_error *err);

@@ -201,6 +201,10 @@ static kn_code serve(struct kn_oss_call *call, struct kn_error *err)
         return rc;
     if (strcmp(call->method, "OPTIONS") == 0)
         return kn_oss_preflight(call, err);
+    const char *type = kn_http_header(call->request, "Content-Type");
+    if (call->bucket && !call->key[0] && strcmp(call->method, "POST") == 0 && type &&
+        strncasecmp(type, "multipart/form-data", 19) == 0)
+        return kn_oss_form_post(call, err);
     rc = kn_oss_authenticate(call, err);
     if (rc != KN_OK)
         return rc;

@@ -72,6 +72,20 @@ void kn_oss_xml_etag(struct kn_buf *out, const struct kn_oss_call *call, const c
     kn_oss_xml(out, "ETag", text);
 }
 
+void kn_oss_xml_location(struct kn_buf *out, const struct kn_oss_call *call)
+{
+    kn_auto(kn_buf_clear) struct kn_buf url = {0};
+    const char *host = kn_http_header(call->request, "Host");
+    const char *public_url = call->oss->config.public_url;
+    if (public_url[0])
+        kn_buf_puts(&url, public_url);
+    else
+        kn_buf_printf(&url, "%s://%s", kn_http_is_tls(call->request) ? "https" : "http",
+                      host ? host : "");
+    kn_buf_printf(&url, "/%s/%s", call->bucket, call->key);
+    kn_oss_xml(out, "Location", kn_buf_text(&url));
+}
+
 void kn_oss_xml_open(struct kn_buf *out, const struct kn_oss_call *call, const char *root)
 {
     kn_buf_puts(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");

@@ -159,20 +159,6 @@ static kn_code parts_list(struct kn_oss_call *call, const char *upload_id, struc
 
 /* ---- the end ---- */
 
-static void location_write(struct kn_buf *xml, const struct kn_oss_call *call)
-{
-    kn_auto(kn_buf_clear) struct kn_buf url = {0};
-    const char *host = kn_http_header(call->request, "Host");
-    const char *public_url = call->oss->config.public_url;
-    if (public_url[0])
-        kn_buf_puts(&url, public_url);
-    else
-        kn_buf_printf(&url, "%s://%s", kn_http_is_tls(call->request) ? "https" : "http",
-                      host ? host : "");
-    kn_buf_printf(&url, "/%s/%s", call->bucket, call->key);
-    kn_oss_xml(xml, "Location", kn_buf_text(&url));
-}
-
 static kn_code upload_complete(struct kn_oss_call *call, const char *upload_id,
                                struct kn_error *err)
 {
@@ -193,7 +179,7 @@ static kn_code upload_complete(struct kn_oss_call *call, const char *upload_id,
         return rc;
     kn_auto(kn_buf_clear) struct kn_buf xml = {0};
     kn_oss_xml_open(&xml, call, "CompleteMultipartUploadResult");
-    location_write(&xml, call);
+    kn_oss_xml_location(&xml, call);
     kn_oss_xml(&xml, "Bucket", call->bucket);
     kn_oss_xml(&xml, "Key", call->key);
     kn_oss_xml_etag(&xml, call, info.etag);

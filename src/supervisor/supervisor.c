@@ -28,6 +28,7 @@
 #define LEASE_US (10 * KN_SECOND)
 #define RENEW_US (3 * KN_SECOND)
 #define TICK_US KN_SECOND        // polling, for wake-ups are hints
+#define ASK_US (KN_SECOND / 4)
 #define RETRY_US KN_SECOND       // between tries to end a job while the database is away
 #define MAX_BATCH 32
 
@@ -80,6 +81,7 @@ struct kn_supervisor {
     int n_jobs;
     bool is_claiming, wants_claim, is_renewing, is_expiring, is_draining;
     struct kn_loop_timer tick, grace;
+    int64_t asked_us; // when a wake-up last made us ask whether jobs are to stop
     // --- protected by lock
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -512,6 +514,11 @@ static void woken(void *context)
     struct kn_supervisor *s = context;
     atomic_store(&s->is_woken, false);
     claim_maybe(s);
+    // Or a job was asked to stop. Many submits wake us often; asking a few times a second will do.
+    if (kn_mono_us() - s->asked_us > ASK_US) {
+        s->asked_us = kn_mono_us();
+        renew_maybe(s, true);
+    }
 }
 
 static void wake(void *context) // on a thread of the database's
@@ -626,7 +633,7 @@ kn_code kn_supervisor_start(struct kn_supervisor *supervisor, struct kn_error *e
         s->has_thread = false;
         return rc;
     }
-    rc = kn_db_watch(s->config.db, "jobs", wake, s, err);
+    rc = kn_jobs_watch(s->config.jobs, wake, s, err);
     s->is_watching = rc == KN_OK;
     return rc;
 }
@@ -654,7 +661,7 @@ void kn_supervisor_free(struct kn_supervisor **supervisor)
     if (!s)
         return;
     if (s->is_watching)
-        kn_db_unwatch(s->config.db, "jobs", s);
+        kn_jobs_unwatch(s->config.jobs, s);
     if (s->has_thread) {
         if (!s->is_drained)
             kn_supervisor_drain(s, 0);

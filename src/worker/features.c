@@ -2,6 +2,9 @@
 /* The features this worker runs. */
 #include "worker/feature.h"
 
+#include "features/convert/convert.h"
+
 const struct kn_worker_feature kn_worker_features[] = {
-    {0},
+    {"convert", NULL, kn_convert_run},
+    {NULL, NULL, NULL},
 };

@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <libavutil/adler32.h>
-
 #include "base/cleanup.h"
 #include "engine/media/av_error.h"
+#include "engine/media/packet_sum.h"
 #include "engine/media/segments.h"
 #include "engine/media/sink_io.h"
 
@@ -17,6 +16,7 @@
 struct track {
     AVStream *stream;     // borrowed from the format
     AVRational time_base; // of packets that come in
+    AVCodecParameters *source; // owned: what the packets are, as the encoder or input said it
     bool is_described, has_ended;
     AVPacket **ring; // owned: packets waiting to be written
     size_t capacity, first, length;
@@ -125,6 +125,7 @@ void kn_mux_free(struct kn_mux **mux_ptr)
         for (size_t k = 0; k < t->length; k++)
             av_packet_free(&t->ring[(t->first + k) % t->capacity]);
         free(t->ring);
+        avcodec_parameters_free(&t->source);
     }
     avformat_free_context(mux->format);
     kn_sink_io_free(&mux->io);
@@ -153,7 +154,7 @@ kn_code kn_mux_add(struct kn_mux *mux, const char *language, int disposition, in
         .stream = stream,
         .mark_us = INT64_MIN,
         .last_dts = AV_NOPTS_VALUE,
-        .ledger = {.checksum = 1, .first_us = KN_NO_TIME, .end_us = KN_NO_TIME},
+        .ledger = {.first_us = KN_NO_TIME, .end_us = KN_NO_TIME},
     };
     *out_track = mux->n_tracks++;
     return KN_OK;
@@ -221,7 +222,7 @@ static void track_account(struct track *t, const AVPacket *packet)
 {
     struct kn_mux_ledger *l = &t->ledger;
     l->n_packets++;
-    l->checksum = av_adler32_update(l->checksum, packet->data, (size_t)packet->size);
+    l->checksum += kn_packet_sum(t->source, packet);
     const int64_t pts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
     const int64_t first_us = av_rescale_q(pts, t->time_base, AV_TIME_BASE_Q);
     const int64_t end_us = av_rescale_q(pts + packet->duration, t->time_base, AV_TIME_BASE_Q);
@@ -295,7 +296,9 @@ kn_code kn_mux_describe(struct kn_mux *mux, int track, const AVCodecParameters *
     pthread_mutex_lock(&mux->lock);
     struct track *t = &mux->tracks[track];
     kn_code rc = KN_OK;
-    if (avcodec_parameters_copy(t->stream->codecpar, parameters) < 0 ||
+    if (!(t->source = avcodec_parameters_alloc()) ||
+        avcodec_parameters_copy(t->source, parameters) < 0 ||
+        avcodec_parameters_copy(t->stream->codecpar, parameters) < 0 ||
         av_dict_copy(&t->stream->metadata, metadata, AV_DICT_DONT_OVERWRITE) < 0)
         rc = kn_fail(err, KN_ENOMEM, "no memory for a track");
     // A tag of another container (avc1, [27]) would be refused or wrong; the muxer picks its own.

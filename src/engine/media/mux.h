@@ -77,7 +77,7 @@ void kn_mux_free(struct kn_mux **mux);
 /* What was written of a track, for checking the file against it. */
 struct kn_mux_ledger {
     int64_t n_packets;
-    uint32_t checksum; // Adler-32 over all packets' bytes, in the order written
+    uint32_t checksum; // the sum of kn_packet_sum() of all packets
     int64_t first_us, end_us; // of presentation; KN_NO_TIME without packets
 };
 void kn_mux_ledger(const struct kn_mux *mux, int track, struct kn_mux_ledger *out);

@@ -76,6 +76,28 @@ static void run_clear(struct kn_run *run)
 }
 
 /* ---- passes ---- */
+// Files whose streams do not say how long they are (Matroska) say it as a whole; that can be judged
+// when all their pictures and sound were read.
+static kn_code run_judge_inputs(const struct kn_run *run, struct kn_error *err)
+{
+    for (int i = 0; i < run->spec->n_inputs; i++) {
+        const struct kn_input_run *in = &run->inputs[i];
+        const int64_t said_us = in->input ? kn_input_duration_us(in->input) : KN_NO_TIME;
+        int n = 0;
+        while (in->input && (kn_input_stream(in->input, AVMEDIA_TYPE_VIDEO, n)))
+            n++;
+        for (int k = 0; in->input && kn_input_stream(in->input, AVMEDIA_TYPE_AUDIO, k); k++)
+            n++;
+        if (said_us == KN_NO_TIME || in->n_read == 0 || in->n_read != n ||
+            in->input->format->duration_estimation_method == AVFMT_DURATION_FROM_BITRATE)
+            continue;
+        const kn_code rc = kn_input_is_whole(in, said_us, in->read_us, err);
+        if (rc != KN_OK)
+            return rc;
+    }
+    return KN_OK;
+}
+
 static kn_code run_pass(struct kn_run *run, int pass, struct kn_error *err)
 {
     struct kn_error why = {0};
@@ -121,6 +143,8 @@ static kn_code run_all(struct kn_run *run, struct kn_error *err)
         rc = run_pass(run, 1, err);
     if (rc == KN_OK)
         rc = run_pass(run, two ? 2 : 0, err);
+    if (rc == KN_OK && !two)
+        rc = run_judge_inputs(run, err);
     for (int i = 0; rc == KN_OK && i < run->n_outputs; i++)
         if (!kn_output_has_failed(&run->outputs[i]))
             output_finish(&run->outputs[i]);

@@ -179,6 +179,16 @@ static void feed_mark(struct kn_feed *feed, int64_t time_us)
 }
 
 /* ---- one part after the other ---- */
+kn_code kn_input_is_whole(const struct kn_input_run *in, int64_t said_us, int64_t got_us,
+                          struct kn_error *err)
+{
+    if (got_us >= said_us - SHORT_US || (double)got_us >= SHORT_SHARE * (double)said_us)
+        return KN_OK;
+    return kn_fail_as(err, KN_EMEDIA, "ResourceContentBad",
+                      "'%s' is cut off: it says %.1f s and holds %.1f s", in->input->uri,
+                      (double)said_us / KN_SECOND, (double)got_us / KN_SECOND);
+}
+
 static kn_code part_judge(const struct kn_feed *feed, const struct kn_feed_part *part, int64_t end_us,
                           struct kn_error *err)
 {
@@ -188,25 +198,21 @@ static kn_code part_judge(const struct kn_feed *feed, const struct kn_feed_part 
         in->input->format->duration_estimation_method == AVFMT_DURATION_FROM_BITRATE)
         return KN_OK;
     const int64_t said_us = av_rescale_q(st->duration, st->time_base, microseconds);
-    const int64_t got_us = end_us == KN_NO_TIME ? 0 : end_us - in->offset_us;
-    if (got_us >= said_us - SHORT_US || (double)got_us >= SHORT_SHARE * (double)said_us)
-        return KN_OK;
-    return kn_fail_as(err, KN_EMEDIA, "ResourceContentBad",
-                      "'%s' is cut off: it says %.1f s and holds %.1f s", in->input->uri,
-                      (double)said_us / KN_SECOND, (double)got_us / KN_SECOND);
+    return kn_input_is_whole(in, said_us, end_us == KN_NO_TIME ? 0 : end_us - in->offset_us, err);
 }
 
 static kn_code feed_part(struct kn_feed *feed, const struct kn_feed_part *part, bool *out_wanted,
                          struct kn_error *err)
 {
-    struct kn_input_run *in = &feed->run->inputs[part->input];
+    struct kn_run *run = feed->run;
+    struct kn_input_run *in = &run->inputs[part->input];
     const AVStream *st = in->input->format->streams[part->stream];
     const bool decodes = feed->n_videos + feed->n_audios > 0;
     kn_auto(kn_decoder_free) struct kn_decoder *decoder = NULL;
     kn_code rc = KN_OK;
     if (decodes)
         rc = kn_decoder_open(&decoder, in->input, st,
-                             feed->kind == AVMEDIA_TYPE_VIDEO ? feed->run->context->n_threads : 1, err);
+                             feed->kind == AVMEDIA_TYPE_VIDEO ? run->context->n_threads : 1, err);
     int64_t end_us = KN_NO_TIME;
     while (rc == KN_OK) {
         struct kn_demux_item item;
@@ -231,6 +237,12 @@ static kn_code feed_part(struct kn_feed *feed, const struct kn_feed_part *part, 
     }
     if (rc == KN_OK && decodes)
         rc = kn_decoder_feed(decoder, NULL, feed_frame, feed, err);
+    if (rc == KN_OK && feed->kind != AVMEDIA_TYPE_SUBTITLE) {
+        pthread_mutex_lock(&run->lock);
+        in->n_read++;
+        in->read_us = FFMAX(in->read_us, end_us == KN_NO_TIME ? 0 : end_us - in->offset_us);
+        pthread_mutex_unlock(&run->lock);
+    }
     return rc == KN_OK ? part_judge(feed, part, end_us, err) : rc;
 }
 

@@ -42,6 +42,14 @@ const struct kn_container_format *kn_container_format(enum kn_container containe
     return &formats[container];
 }
 
+static bool is_among(const enum AVCodecID *list, size_t n, enum AVCodecID codec)
+{
+    for (size_t i = 0; i < n; i++)
+        if (list[i] == codec)
+            return true;
+    return false;
+}
+
 bool kn_container_takes(enum kn_container container, enum AVCodecID codec)
 {
     const AVOutputFormat *format = av_guess_format(formats[container].muxer, NULL, NULL);
@@ -49,6 +57,16 @@ bool kn_container_takes(enum kn_container container, enum AVCodecID codec)
         return false;
     if (container == KN_CONTAINER_FLV) // the muxer's table allows more than players know
         return codec == AV_CODEC_ID_H264 || codec == AV_CODEC_ID_AAC || codec == AV_CODEC_ID_MP3;
+    // MPEG-TS and MXF cannot be asked; this is what their muxers write and players read.
+    static const enum AVCodecID in_ts[] = {
+        AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_MPEG2VIDEO, AV_CODEC_ID_MPEG1VIDEO,
+        AV_CODEC_ID_AAC, AV_CODEC_ID_MP3, AV_CODEC_ID_MP2, AV_CODEC_ID_AC3, AV_CODEC_ID_EAC3};
+    static const enum AVCodecID in_mxf[] = {AV_CODEC_ID_MPEG2VIDEO, AV_CODEC_ID_H264,
+                                            AV_CODEC_ID_DNXHD, AV_CODEC_ID_PCM_S16LE};
+    if (container == KN_CONTAINER_TS || container == KN_CONTAINER_M3U8)
+        return is_among(in_ts, KN_COUNT(in_ts), codec);
+    if (container == KN_CONTAINER_MXF)
+        return is_among(in_mxf, KN_COUNT(in_mxf), codec);
     if (format->codec_tag)
         return av_codec_get_tag(format->codec_tag, codec) != 0;
     return avformat_query_codec(format, codec, FF_COMPLIANCE_NORMAL) == 1;

@@ -91,11 +91,14 @@ struct kn_video_rendition {
     AVFrame *like;                // owned: what the graph was made for
     AVRational time_base;         // of the encoder
     int64_t last_pts;             // in time_base
+    int64_t phase_us;             // how far after the grid's first tick the first picture came
     int64_t end_us;               // where the last picture ends
     int64_t segment_us;           // where the current segment began
     int next_forced;
     int64_t durations[256][2];    // ring: pts and duration of frames inside the encoder
     unsigned n_durations;
+    AVPacket *held;               // owned: the last packet; only then its length is known
+    int64_t first_dts;            // in time_base
 };
 
 struct kn_audio_rendition {
@@ -143,6 +146,9 @@ struct kn_input_run {
     int64_t origin_us;      // the file's time that counts as 0
     int64_t offset_us;      // where it begins in the joined time
     int64_t duration_us;    // KN_NO_TIME when unknown
+    // --- protected by the run's lock: how much of the file was read, by feeds that read to its end
+    int64_t read_us;
+    int n_read;
 };
 
 struct kn_run {
@@ -185,3 +191,6 @@ void kn_audio_rendition_clear(struct kn_audio_rendition *r);
 
 /* ---- feeds ---- */
 kn_code kn_feed_start(struct kn_feed *feed, struct kn_error *err);
+/* KN_EMEDIA when a file holds much less than it says: it was cut off on its way here. */
+kn_code kn_input_is_whole(const struct kn_input_run *in, int64_t said_us, int64_t got_us,
+                          struct kn_error *err);

@@ -21,16 +21,37 @@
 static const AVRational microseconds = {1, 1000000};
 
 /* ---- packets ---- */
+static kn_code rendition_write_held(struct kn_video_rendition *r, struct kn_error *err)
+{
+    if (!r->held->data)
+        return KN_OK;
+    return kn_mux_write(r->target.output->mux, r->target.track, r->held, err);
+}
+
 static kn_code rendition_packet(void *impl, AVPacket *packet, struct kn_error *err)
 {
     struct kn_video_rendition *r = impl;
     if (r->pass == 1)
         return KN_OK;
+    if (!r->held->data)
+        r->first_dts = packet->dts;
     packet->duration = 1;
     for (unsigned i = 0; !r->plan->is_constant_rate && i < KN_COUNT(r->durations); i++)
         if (r->durations[i][0] == packet->pts)
             packet->duration = r->durations[i][1];
-    return kn_mux_write(r->target.output->mux, r->target.track, packet, err);
+    const kn_code rc = rendition_write_held(r, err);
+    av_packet_unref(r->held);
+    av_packet_move_ref(r->held, packet);
+    return rc;
+}
+
+// MP4 measures a track by decoding times. Where pictures are missing or the rate varies, these end
+// earlier than the pictures, by what reordering delays them; the last packet makes up for it.
+static kn_code rendition_write_last(struct kn_video_rendition *r, struct kn_error *err)
+{
+    const int64_t length = av_rescale_q(r->end_us, microseconds, r->time_base);
+    r->held->duration = FFMAX(r->held->duration, length - (r->held->dts - r->first_dts));
+    return rendition_write_held(r, err);
 }
 
 /* ---- encoder ---- */
@@ -129,8 +150,13 @@ static kn_code rendition_encode(void *impl, AVFrame *frame, struct kn_error *err
             return rc;
         r->last_pts = INT64_MIN;
     }
-    const int64_t now_us = av_rescale_q(frame->pts, frame->time_base, microseconds);
-    frame->pts = av_rescale_q(frame->pts, frame->time_base, r->time_base);
+    int64_t now_us = av_rescale_q(frame->pts, frame->time_base, microseconds);
+    // A clip that begins between two pictures: the first one shown begins the output.
+    if (r->last_pts == INT64_MIN && r->plan->is_constant_rate &&
+        now_us < av_rescale_q(1, r->time_base, microseconds))
+        r->phase_us = now_us;
+    now_us -= r->phase_us;
+    frame->pts = av_rescale_q(now_us, microseconds, r->time_base);
     if (frame->pts <= r->last_pts)
         return KN_OK; // two pictures on one tick of the grid: the first stays
     r->last_pts = frame->pts;
@@ -225,6 +251,8 @@ static kn_code rendition_run(struct kn_video_rendition *r, struct kn_error *err)
         rc = kn_fail_as(err, KN_EMEDIA, "ResourceContentBad", "there are no pictures in what is asked for");
     if (rc == KN_OK)
         rc = kn_encoder_feed(r->encoder, NULL, rendition_packet, r, err);
+    if (rc == KN_OK && r->pass != 1)
+        rc = rendition_write_last(r, err);
     if (rc == KN_OK && r->target.output->mux)
         rc = kn_mux_end(r->target.output->mux, r->target.track, r->end_us, err);
     // x264 writes its statistics when it is closed.
@@ -251,7 +279,8 @@ kn_code kn_video_rendition_start(struct kn_video_rendition *r, struct kn_error *
 {
     r->channel = kn_channel_new(CHANNEL_FRAMES);
     r->like = av_frame_alloc();
-    if (!r->channel || !r->like)
+    r->held = av_packet_alloc();
+    if (!r->channel || !r->like || !r->held)
         return kn_fail(err, KN_ENOMEM, "no memory for a rendition");
     const kn_code rc = kn_run_thread(r->run, &r->thread, rendition_main, r, "kn-video", err);
     r->has_thread = rc == KN_OK;
@@ -272,5 +301,6 @@ void kn_video_rendition_clear(struct kn_video_rendition *r)
     kn_graph_free(&r->graph);
     kn_encoder_free(&r->encoder);
     av_frame_free(&r->like);
+    av_packet_free(&r->held);
     kn_channel_free(&r->channel, drop_frame);
 }

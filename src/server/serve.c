@@ -12,6 +12,7 @@
 #include "access/access.h"
 #include "api/api.h"
 #include "api/oss/oss.h"
+#include "api/wire_error.h"
 #include "base/cleanup.h"
 #include "base/envfile.h"
 #include "base/fs.h"
@@ -29,6 +30,7 @@
 #include "objects/store.h"
 #include "server/credentials.h"
 #include "server/front.h"
+#include "server/housekeeping.h"
 #include "supervisor/supervisor.h"
 #include "usage/usage.h"
 
@@ -43,6 +45,7 @@ struct kn_service {
     struct kn_jobs *jobs;
     struct kn_event_source event_source;
     struct kn_events *events;
+    struct kn_housekeeping *housekeeping;
     struct kn_supervisor *supervisor;
     struct kn_api *api;
     struct kn_front front;
@@ -64,6 +67,33 @@ static kn_code on_job(struct kn_tx *tx, const struct kn_job *job, void *context,
     if (rc == KN_OK && job->state == KN_JOB_SUCCEEDED)
         rc = kn_usage_on_job(tx, job, err);
     return rc;
+}
+
+// Events carry the Code and Message that the job's query answers.
+static void wire_error(const char *code_name, const char *reason, const char *message,
+                       char out_code[64], char out_message[1024])
+{
+    struct kn_wire_error wire;
+    kn_wire_error_of_job(&wire, code_name, reason, message);
+    (void)kn_copy(out_code, 64, wire.code);
+    (void)kn_copy(out_message, 1024, wire.message);
+}
+
+static kn_code housekeeping_start(struct kn_service *s, const struct kn_config *config,
+                                  struct kn_error *err)
+{
+    char cache[4096];
+    (void)snprintf(cache, sizeof(cache), "%s/cache", config->data);
+    kn_code rc = kn_housekeeping_new(
+        &s->housekeeping,
+        &(struct kn_housekeeping_config){.db = s->db,
+                                         .store = s->store,
+                                         .cache_folder = cache,
+                                         .keep_jobs_us = config->keep_jobs_days * KN_DAY,
+                                         .keep_events_us = config->keep_events_days * KN_DAY,
+                                         .cache_limit_bytes = config->cache_limit_mb * 1024 * 1024},
+        err);
+    return rc == KN_OK ? kn_housekeeping_start(s->housekeeping, err) : rc;
 }
 
 /* ---- records ---- */
@@ -97,13 +127,14 @@ static kn_code records_start(struct kn_service *s, const struct kn_config *confi
     int64_t account = 0;
     (void)kn_parse_int(config->account_id, 1, INT64_MAX, &account); // checked by config.c
     s->event_source = (struct kn_event_source){.account_id = account,
-                                               .wire_error = kn_wire_error_of_job};
+                                               .wire_error = wire_error};
     kn_jobs_set_hook(s->jobs, on_job, s);
     rc = kn_events_new(&s->events, &(struct kn_events_config){.db = s->db}, err);
     if (rc != KN_OK)
         return rc;
     kn_events_set_sink(s->events, "http", kn_event_http_sink(s->client));
-    return kn_events_start(s->events, err);
+    rc = kn_events_start(s->events, err);
+    return rc == KN_OK ? housekeeping_start(s, config, err) : rc;
 }
 
 /* ---- listeners ---- */
@@ -273,6 +304,7 @@ void kn_service_stop(struct kn_service **service, int64_t grace_us)
     if (s->supervisor)
         kn_supervisor_drain(s->supervisor, grace_us);
     kn_supervisor_free(&s->supervisor);
+    kn_housekeeping_free(&s->housekeeping);
     kn_events_free(&s->events);
     kn_http_server_free(&s->server);
     kn_oss_free(&s->oss);

@@ -60,7 +60,7 @@ static void count_body(struct kn_http_request *request, void *context)
 static void send_pieces(struct kn_http_request *request, void *context)
 {
     (void)context;
-    static char bytes[100000];
+    static _Thread_local char bytes[100000];
     memset(bytes, 'p', sizeof(bytes));
     kn_http_reply_start(request, 200, -1);
     kn_code rc = KN_OK;

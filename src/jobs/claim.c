@@ -384,8 +384,9 @@ static kn_code outcome_apply(struct kn_tx *tx, const struct running *job,
             return job_end(tx, job, KN_JOB_CANCELLED, why, outcome->result, now, err);
         if (!kn_code_is_retryable(why->code))
             return job_end(tx, job, KN_JOB_FAILED, why, outcome->result, now, err);
-        return job_try_again(tx, job, true, RETRY_DELAY_US(job->n_tries), why, outcome->result, now,
-                             err);
+        return job_try_again(tx, job, true,
+                             outcome->is_process_lost ? 0 : RETRY_DELAY_US(job->n_tries), why,
+                             outcome->result, now, err);
     case KN_JOB_QUEUED:
         return job_try_again(tx, job, false, why->code == KN_OK ? 0 : GIVEN_BACK_DELAY_US, why,
                              outcome->result, now, err);

@@ -117,6 +117,7 @@ struct kn_job_outcome {
     struct kn_error error;     // for FAILED (a retryable code goes back to the queue until attempts
                                // are used up) and QUEUED
     const char *result;        // JSON or NULL
+    bool is_process_lost;      // FAILED because its process was killed from outside: again at once
     // Runs inside the same transaction, before the state changes: makes outputs visible. That
     // transaction is a guarded one (kn_db_write_guarded()): conditional statements only.
     kn_tx_fn publish;

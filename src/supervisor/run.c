@@ -55,18 +55,20 @@ static const char *json_text_or(const json_t *object, const char *name)
     return kn_json_get(object, name, "");
 }
 
-static void error_of_signal(struct kn_error *error, int signal_number)
+static void end_of_signal(struct kn_run_end *end, int signal_number)
 {
+    end->is_process_lost = signal_number == SIGKILL || signal_number == SIGTERM;
     if (signal_number == SIGXCPU)
-        (void)kn_fail_as(error, KN_EUNSUP, "CpuLimit", "the job used up its processor time");
-    else if (signal_number == SIGKILL || signal_number == SIGTERM)
-        (void)kn_fail_as(error, KN_ELIMIT, "Killed",
+        (void)kn_fail_as(&end->error, KN_EUNSUP, "CpuLimit", "the job used up its processor time");
+    else if (end->is_process_lost)
+        (void)kn_fail_as(&end->error, KN_ELIMIT, "Killed",
                          "the job's process was killed from outside (signal %d): the machine may "
                          "have run out of memory",
                          signal_number);
     else
-        (void)kn_fail_as(error, KN_EBUG, "Crash", "the job's process crashed: signal %d (SIG%s)",
-                         signal_number, sigabbrev_np(signal_number));
+        (void)kn_fail_as(&end->error, KN_EBUG, "Crash",
+                         "the job's process crashed: signal %d (SIG%s)", signal_number,
+                         sigabbrev_np(signal_number));
 }
 
 // What became of it, from the strongest evidence to the weakest.
@@ -92,10 +94,11 @@ static void end_judge(const struct kn_run *run, struct kn_run_end *end)
         (void)kn_fail_as(&end->error, KN_EIO, "NurseryLost",
                          "the worker's nursery died, and the job with it");
     else if (WIFSIGNALED(status))
-        error_of_signal(&end->error, WTERMSIG(status));
+        end_of_signal(end, WTERMSIG(status));
     else
         (void)kn_fail(&end->error, KN_EBUG, "the job's process ended without a result (status %d)",
                       WEXITSTATUS(status));
+    end->is_process_lost = end->is_process_lost || (run->exit.is_lost && !run->why.code);
 }
 
 static void run_maybe_end(struct kn_run *run)

@@ -31,6 +31,7 @@ struct kn_run_limits {
 
 struct kn_run_end {
     struct kn_error error; // code KN_OK: it succeeded
+    bool is_process_lost;  // its process, or the nursery, was killed by others: worth another try
     json_t *result;        // borrowed; NULL when there is none; may be set on failure too
     int64_t cpu_us;
     int64_t peak_bytes;

@@ -16,7 +16,6 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/json.h"
-#include "base/limits.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "base/time.h"
@@ -56,11 +55,13 @@ struct job {
     int64_t renewed_us;
     bool is_lost;    // the claim is no longer ours: end without a word
     bool is_leaving; // stopped because we drain: back to the queue
+    bool is_process_lost;
     // --- the end
     enum kn_job_state state;
     struct kn_error error;
     char *result;         // owned JSON text, or NULL
     kn_code finish_rc;
+    bool went_back;       // recorded, and it waits for another attempt
     kn_code publish_rc;   // what made the finishing transaction fail, if it was publishing
     struct kn_error finish_error;
     struct kn_loop_timer retry;
@@ -123,11 +124,15 @@ static kn_code publish(struct kn_tx *tx, void *context, struct kn_error *err)
     return job->publish_rc;
 }
 
-static bool goes_back(const struct job *job)
+// Whether the job, whose end was recorded, waits for another attempt: jobs/ decides, so it is asked.
+static bool went_back(const struct job *job)
 {
-    return job->state == KN_JOB_QUEUED ||
-           (job->state == KN_JOB_FAILED && kn_code_is_retryable(job->error.code) &&
-            job->claim.attempt < KN_MAX_ATTEMPTS);
+    kn_auto(kn_arena_clear) struct kn_arena arena = {0};
+    struct kn_job record;
+    return job->state != KN_JOB_SUCCEEDED &&
+           kn_jobs_get(job->supervisor->config.jobs, job->claim.job_id, &arena, &record, NULL) ==
+               KN_OK &&
+           (record.state == KN_JOB_QUEUED || record.state == KN_JOB_RUNNING);
 }
 
 static kn_code finish_once(struct job *job, struct kn_error *err)
@@ -141,6 +146,7 @@ static kn_code finish_once(struct job *job, struct kn_error *err)
         .state = job->state,
         .error = job->error,
         .result = job->result,
+        .is_process_lost = job->is_process_lost,
         .publish = is_success ? publish : NULL,
         .publish_context = job,
     };
@@ -160,7 +166,8 @@ static void finish_work(void *context)
         job->error = job->finish_error;
         job->finish_rc = finish_once(job, &job->finish_error);
     }
-    if (job->finish_rc == KN_OK && !goes_back(job))
+    job->went_back = job->finish_rc == KN_OK && went_back(job);
+    if (job->finish_rc == KN_OK && !job->went_back)
         (void)kn_fs_remove_tree(job->folder, NULL); // best effort
 }
 
@@ -196,7 +203,7 @@ static void finish_done(void *context)
     } else if (job->state == KN_JOB_SUCCEEDED) {
         atomic_fetch_add(&s->n_succeeded, 1);
         KN_INFO(&job->log, "succeeded");
-    } else if (goes_back(job)) {
+    } else if (job->went_back) {
         atomic_fetch_add(&s->n_given_back, 1);
         KN_INFO(&job->log, "back to the queue: %s", job->error.message);
     } else {
@@ -217,14 +224,15 @@ static void finish_start(void *context)
 static void job_end(struct job *job, const struct kn_error *error)
 {
     job->error = *error;
+    job->state = KN_JOB_FAILED;
     if (error->code == KN_OK)
         job->state = KN_JOB_SUCCEEDED;
     else if (job->is_leaving)
         job->state = KN_JOB_QUEUED;
     else if (error->code == KN_ECANCELED)
         job->state = KN_JOB_CANCELLED;
-    else
-        job->state = KN_JOB_FAILED;
+    if (job->state == KN_JOB_QUEUED)
+        job->error = (struct kn_error){0}; // nothing is wrong with it: again at once
     finish_start(job);
 }
 
@@ -233,6 +241,7 @@ static void run_ended(void *context, const struct kn_run_end *end)
     struct job *job = context;
     if (end->result)
         job->result = kn_json_text(end->result);
+    job->is_process_lost = end->is_process_lost;
     kn_run_free(&job->run);
     job_end(job, &end->error);
 }

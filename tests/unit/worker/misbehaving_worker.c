@@ -69,6 +69,15 @@ static kn_code refuse_run(struct kn_context *context, const json_t *spec, json_t
 
 /* ---- features that misbehave ---- */
 
+// Asks for what its job does not name.
+static kn_code steal_run(struct kn_context *context, const json_t *spec, json_t **out_result,
+                         struct kn_error *err)
+{
+    (void)spec, (void)out_result;
+    kn_auto(kn_source_free) struct kn_source *in = NULL;
+    return kn_context_open_input(context, "oss://secrets/key", &in, err);
+}
+
 static kn_code crash_run(struct kn_context *context, const json_t *spec, json_t **out_result,
                          struct kn_error *err)
 {
@@ -194,6 +203,7 @@ const struct kn_worker_feature kn_worker_features[] = {
     {"crash", NULL, crash_run},   {"hang", NULL, hang_run},
     {"hog", NULL, hog_run},       {"broken frame", NULL, broken_frame_run},
     {"leave", NULL, leave_run},   {"attack", NULL, attack_run},
+    {"steal", NULL, steal_run},
     {NULL, NULL, NULL},
 };
 

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What handlers share: reading arguments, building answers. */
+#include "api/call.h"
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/time.h"
+
+bool kn_arg_has(const struct kn_call *call, const char *name)
+{
+    return json_object_get(call->args, name) != NULL;
+}
+
+const char *kn_arg_text(const struct kn_call *call, const char *name)
+{
+    return json_string_value(json_object_get(call->args, name));
+}
+
+int64_t kn_arg_int(const struct kn_call *call, const char *name, int64_t otherwise)
+{
+    const json_t *value = json_object_get(call->args, name);
+    return json_is_integer(value) ? json_integer_value(value) : otherwise;
+}
+
+json_t *kn_arg_json(const struct kn_call *call, const char *name)
+{
+    return json_object_get(call->args, name);
+}
+
+const char *kn_arg_source(struct kn_call *call, const char *name)
+{
+    const json_t *sent = json_object_get(call->params, name);
+    if (json_is_string(sent) && json_string_length(sent) > 0)
+        return json_string_value(sent);
+    const json_t *value = json_object_get(call->args, name);
+    kn_auto(kn_free) char *text = value ? kn_json_text(value) : NULL;
+    return text ? kn_arena_strdup(&call->arena, text) : NULL;
+}
+
+void kn_put_text(json_t *object, const char *name, const char *text)
+{
+    if (text && text[0])
+        (void)json_object_set_new(object, name, json_string(text));
+}
+
+void kn_put_time(json_t *object, const char *name, int64_t time_us)
+{
+    char iso[24];
+    kn_time_iso(iso, time_us);
+    kn_put_text(object, name, iso);
+}
+
+void kn_answer_success(struct kn_call *call)
+{
+    (void)json_object_set_new(call->answer, "Success", json_true());
+}

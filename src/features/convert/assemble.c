@@ -147,9 +147,32 @@ static int audio_input(const struct kn_run *run, const struct kn_convert_output 
     return find_input_with(run, AVMEDIA_TYPE_AUDIO);
 }
 
+// What the request may ask for and this run cannot do: said before any work begins.
+static kn_code refuse_unknown(const struct kn_convert_output *output, struct kn_error *err)
+{
+    const char *what = NULL;
+    if (output->features.n_watermarks)
+        what = "Watermarks";
+    else if (output->video.mode == KN_STREAM_ENCODE && output->video.crop == KN_CROP_BORDER)
+        what = "Crop border";
+    else if (output->video.mode == KN_STREAM_ENCODE && output->video.rate == KN_RATE_TARGET_SSIM)
+        what = "a target SSIM";
+    else if (output->n_subtitles)
+        what = "Subtitles";
+    else if (output->container == KN_CONTAINER_MPD || output->container == KN_CONTAINER_CMAF)
+        what = "DASH";
+    for (int i = 0; i < output->n_audios; i++)
+        if (output->audios[i].volume.method == KN_VOLUME_AUTO)
+            what = "Volume auto";
+    return what ? kn_fail(err, KN_EUNSUP, "%s is not supported by this version", what) : KN_OK;
+}
+
 static kn_code plan_output(struct kn_output_run *o, struct kn_error *err)
 {
     struct kn_run *run = o->run;
+    const kn_code known = refuse_unknown(o->spec, err);
+    if (known != KN_OK)
+        return known;
     const int video = video_input(run, o->spec);
     int leader = video;
     if (leader < 0 && o->spec->n_audios)

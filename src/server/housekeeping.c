@@ -283,8 +283,13 @@ static void *housekeeping_main(void *context)
             ;
         bool ends = h->is_stopping;
         pthread_mutex_unlock(&h->lock);
-        if (ends)
-            return NULL;
+        if (!ends)
+            continue;
+        // What was served since the last round is not to be lost by stopping.
+        int64_t n = 0;
+        if (task_usage(h, kn_now_us(), &n, &err) != KN_OK)
+            KN_WARN(NULL, "the last requests were not counted: %s", err.message);
+        return NULL;
     }
 }
 

@@ -31,6 +31,21 @@ static kn_code hook(struct kn_tx *tx, const char *event_name, const char *bucket
     return KN_OK;
 }
 
+// A shared PostgreSQL keeps what the test before left.
+static kn_code empty_tx(struct kn_tx *tx, void *context, struct kn_error *err)
+{
+    (void)context;
+    static const char *const tables[] = {"object", "object_bytes", "object_garbage", "upload",
+                                         "upload_part", "bucket"};
+    kn_code rc = KN_OK;
+    for (size_t i = 0; rc == KN_OK && i < KN_COUNT(tables); i++) {
+        char sql[64];
+        (void)snprintf(sql, sizeof(sql), "DELETE FROM %s", tables[i]);
+        rc = kn_tx_run(tx, NULL, err, sql, "");
+    }
+    return rc;
+}
+
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
@@ -45,7 +60,8 @@ static int set_up(void **state)
         fail_msg("%s", err.message);
     struct kn_store_config config = {
         .url = files, .db = f->db, .region = "cn-shanghai", .owner_id = "1000000000000001"};
-    if (kn_store_open(&f->store, &config, &err) != KN_OK ||
+    if (kn_db_write(f->db, empty_tx, NULL, &err) != KN_OK ||
+        kn_store_open(&f->store, &config, &err) != KN_OK ||
         kn_bucket_create(f->store, "films", NULL, &err) != KN_OK)
         fail_msg("%s", err.message);
     kn_store_set_hook(f->store, hook, f);

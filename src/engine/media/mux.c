@@ -433,3 +433,8 @@ int kn_mux_n_tracks(const struct kn_mux *mux)
 {
     return mux->n_tracks;
 }
+
+const AVCodecParameters *kn_mux_parameters(const struct kn_mux *mux, int track)
+{
+    return mux->tracks[track].source;
+}

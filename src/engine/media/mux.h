@@ -82,3 +82,5 @@ struct kn_mux_ledger {
 };
 void kn_mux_ledger(const struct kn_mux *mux, int track, struct kn_mux_ledger *out);
 int kn_mux_n_tracks(const struct kn_mux *mux);
+/* What was said of a track, NULL before. Borrowed. */
+const AVCodecParameters *kn_mux_parameters(const struct kn_mux *mux, int track);

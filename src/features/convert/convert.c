@@ -14,6 +14,7 @@
 #include "features/convert/assemble.h"
 #include "features/convert/check.h"
 #include "features/convert/formats.h"
+#include "features/convert/group.h"
 
 // Streams that are read at once: every track of every input of a large job.
 #define MAX_FEEDS 256
@@ -148,6 +149,8 @@ static kn_code run_all(struct kn_run *run, struct kn_error *err)
     for (int i = 0; rc == KN_OK && i < run->n_outputs; i++)
         if (!kn_output_has_failed(&run->outputs[i]))
             output_finish(&run->outputs[i]);
+    for (int g = 0; rc == KN_OK && g < run->spec->n_groups; g++)
+        rc = kn_group_write(run, g, err);
     return rc;
 }
 

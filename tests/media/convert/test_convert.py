@@ -35,6 +35,13 @@ def convert(outputs, inputs=("v.mp4",), threads=2, cancel_after=0):
     return run.returncode, json.loads(run.stdout) if run.stdout.strip() else None, run.stderr
 
 
+def convert_groups(groups, inputs=("v.mp4",)):
+    with open("job.json", "w") as f:
+        json.dump({"Inputs": [{"Uri": i} for i in inputs], "OutputGroups": groups}, f)
+    run = subprocess.run([CONVERT, "job.json", "2"], capture_output=True, text=True, timeout=100)
+    return run.returncode, run.stderr
+
+
 def output(uri, container="mp4", video="H.264", audio="AAC", subtype="Normal", audios=None, **more):
     template = {"Container": {"Format": container}}
     if video:
@@ -154,6 +161,19 @@ class Convert(unittest.TestCase):
                 self.assertEqual(re.findall(r"#EXTINF:([\d.]+)", text), ["1.000000", "1.000000"])
                 self.assertAlmostEqual(float(probe(f"{container}/x.m3u8")["format"]["duration"]), 2, delta=0.1)
                 self.assertEqual(complaints(f"{container}/x.m3u8"), "")
+
+    def test_hls_group_has_a_master_playlist(self):
+        video = output("g/video/v.m3u8", "m3u8", audio=None, MuxConfig={"Segment": {"Duration": 1}})
+        sound = output("g/en/en.m3u8", "m3u8", video=None, MuxConfig={"Segment": {"Duration": 1}})
+        video["HlsGroupConfig"] = {"Type": "video"}
+        sound["HlsGroupConfig"] = {"Type": "audio", "Name": "English", "Language": "en", "IsDefault": "true"}
+        status, words = convert_groups([{"Type": "Hls", "Base": "g/", "ManifestName": "master.m3u8",
+                                         "Outputs": [video, sound]}])
+        self.assertEqual(status, 0, words)
+        text = read("g/master.m3u8").decode()
+        self.assertRegex(text, r'#EXT-X-MEDIA:TYPE=AUDIO,.*URI="en/en.m3u8"')
+        self.assertRegex(text, r'CODECS="avc1[.]64')
+        self.assertEqual(complaints("g/master.m3u8"), "")
 
     def test_copy_touches_no_packet(self):
         self.done([output("c.mp4", subtype="Remux")])

@@ -12,12 +12,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "access/nonce.h"
 #include "access/nonce_set.h"
 #include "base/cleanup.h"
 #include "base/id.h"
 #include "base/strings.h"
 #include "base/time.h"
+#include "db/nonce.h"
 
 #define KEYS_TOPIC "keys"
 #define POLL_SECONDS 5

@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "access/nonce.h"
 #include "base/cleanup.h"
 #include "base/limits.h"
 #include "base/strings.h"
 #include "base/time.h"
+#include "db/nonce.h"
 #include "jobs/record.h"
 
 #define DEFAULT_PRIORITY 6 // spec 02, 2.2

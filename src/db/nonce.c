@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Nonces in the database. One statement remembers or refuses; old ones go a few at a time. */
-#include "access/nonce.h"
+#include "db/nonce.h"
 
 #include <stdatomic.h>
 

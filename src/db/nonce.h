@@ -1,7 +1,8 @@
 #pragma once
 /*
  * Nonces of calls that change something: committed with what they changed, so that a replay is
- * refused even after a crash. jobs/ uses this; everybody else kn_access_nonce_tx().
+ * refused even after a crash. It is here because jobs/, which knows nothing of
+ * access/, uses it too; others call kn_access_nonce_tx().
  */
 #include "db/db.h"
 

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Options of a command. */
+#include "cli/options.h"
+
+#include <string.h>
+
+#include "base/strings.h"
+
+static const struct kn_option *option_find(const struct kn_option *options, const char *text,
+                                           size_t n)
+{
+    for (; options->name; options++)
+        if (strlen(options->name) == n && strncmp(options->name, text, n) == 0)
+            return options;
+    return NULL;
+}
+
+kn_code kn_options_read(const struct kn_option *options, int *argc, char **argv,
+                        struct kn_error *err)
+{
+    int n_kept = 1;
+    for (int i = 1; i < *argc; i++) {
+        const char *text = argv[i];
+        if (strcmp(text, "--") == 0) {
+            while (++i < *argc)
+                argv[n_kept++] = argv[i];
+            break;
+        }
+        // "-" alone is an argument: standard input or output.
+        if (text[0] != '-' || text[1] == '\0') {
+            argv[n_kept++] = argv[i];
+            continue;
+        }
+        const char *name = strcmp(text, "-h") == 0 ? "help" : text + 2;
+        size_t n = strcspn(name, "=");
+        const struct kn_option *option =
+            kn_starts_with(text, "--") || name[0] == 'h' ? option_find(options, name, n) : NULL;
+        if (!option)
+            return kn_fail(err, KN_EINVAL, "there is no option '%s'", text);
+        if (!option->value) {
+            if (name[n])
+                return kn_fail(err, KN_EINVAL, "'--%s' takes no value", option->name);
+            *option->is_set = true;
+        } else if (name[n]) {
+            *option->value = name + n + 1;
+        } else if (i + 1 < *argc) {
+            *option->value = argv[++i];
+        } else {
+            return kn_fail(err, KN_EINVAL, "'%s' wants a value", text);
+        }
+    }
+    *argc = n_kept;
+    return KN_OK;
+}

@@ -19,6 +19,7 @@
 #include "cli/commands.h"
 #include "cli/worker_program.h"
 #include "features/convert/canonical.h"
+#include "http/client.h"
 #include "supervisor/local.h"
 
 #define MAX_TRACKS 32
@@ -230,7 +231,14 @@ static kn_code convert(const struct options *options, json_t **out_result, struc
         rc = kn_convert_canonical(&spec, config, &site, err);
     if (rc)
         return rc;
+    // Public addresses only: a playlist from outside must not reach into this network.
+    kn_auto(kn_http_client_free) struct kn_http_client *client = NULL;
+    const struct kn_http_client_config rules = {0};
+    rc = kn_http_client_new(&client, &rules, err);
+    if (rc)
+        return rc;
     const struct kn_local_config local = {
+        .client = client,
         .program = program ? program : "kinora-worker",
         .n_threads = (int)options->n_threads,
         .catches_signals = true,

@@ -14,6 +14,7 @@ struct kn_local_config {
     const char *program;           // path of kinora-worker
     int n_threads;                 // 0: as many as this machine has cores
     struct kn_run_limits limits;
+    struct kn_http_client *client; // for http(s):// inputs; borrowed, NULL: they are refused
     const char *const *read_only;  // more folders the run may read, NULL-terminated; may be NULL
     // SIGINT, SIGTERM and SIGHUP end the run cleanly while it lasts, instead of this process.
     bool catches_signals;

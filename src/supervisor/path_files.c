@@ -15,6 +15,7 @@
 #include "base/fs.h"
 #include "base/id.h"
 #include "base/strings.h"
+#include "supervisor/remote_input.h"
 
 // Descriptors of nameless outputs that are kept open; a job with more (HLS segments) hides the rest
 // under names, for descriptors run out.
@@ -32,6 +33,7 @@ struct staged {
 
 struct kn_path_files {
     struct kn_files face;
+    struct kn_http_client *client; // borrowed; may be NULL
     pthread_mutex_t lock;
     // --- protected by lock
     struct staged *staged; // owned, newest first
@@ -48,9 +50,12 @@ static const char *path_of(const char *uri)
 static kn_code files_open_input(struct kn_files *face, const char *uri, struct kn_source **out,
                                 struct kn_error *err)
 {
-    (void)face;
+    struct kn_path_files *files = (struct kn_path_files *)face;
     *out = NULL;
-    if (kn_starts_with(uri, "http://") || kn_starts_with(uri, "https://"))
+    bool is_url = kn_starts_with(uri, "http://") || kn_starts_with(uri, "https://");
+    if (is_url && files->client)
+        return kn_http_input_open(out, files->client, uri, err);
+    if (is_url)
         return kn_fail_as(err, KN_EINVAL, "ResourceAccess", "'%s' is no file", uri);
     kn_code rc = kn_source_open_file(out, path_of(uri), err);
     if (rc == KN_ENOTFOUND && err)
@@ -229,13 +234,15 @@ struct kn_files *kn_path_files_face(struct kn_path_files *files)
     return &files->face;
 }
 
-kn_code kn_path_files_new(struct kn_path_files **out, struct kn_error *err)
+kn_code kn_path_files_new(struct kn_path_files **out, struct kn_http_client *client,
+                          struct kn_error *err)
 {
     struct kn_path_files *files = calloc(1, sizeof(*files));
     *out = files;
     if (!files)
         return kn_fail(err, KN_ENOMEM, "no memory for files");
     files->face = (struct kn_files){files_open_input, files_open_output};
+    files->client = client;
     (void)pthread_mutex_init(&files->lock, NULL);
     return KN_OK;
 }

@@ -9,11 +9,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "http/client.h"
 #include "supervisor/files.h"
 
 struct kn_path_files;
 
-kn_code kn_path_files_new(struct kn_path_files **out, struct kn_error *err);
+/* `client` reads http(s):// inputs; borrowed, NULL: they are refused. */
+kn_code kn_path_files_new(struct kn_path_files **out, struct kn_http_client *client,
+                          struct kn_error *err);
 struct kn_files *kn_path_files_face(struct kn_path_files *files);
 /* Give all committed outputs their names: first all of them are ready, then each is renamed. */
 kn_code kn_path_files_publish(struct kn_path_files *files, struct kn_error *err);

@@ -6,6 +6,8 @@
  */
 #include "supervisor/supervisor.h"
 
+#include <dirent.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -29,6 +31,7 @@
 #define TICK_US KN_SECOND        // polling, for wake-ups are hints
 #define ASK_US (KN_SECOND / 4)
 #define RETRY_US KN_SECOND       // between tries to end a job while the database is away
+#define SWEEP_US KN_HOUR
 #define MAX_BATCH 32
 
 static const struct kn_run_limits default_limits = {
@@ -82,6 +85,7 @@ struct kn_supervisor {
     int n_jobs;
     bool is_claiming, wants_claim, is_renewing, is_expiring, is_draining;
     struct kn_loop_timer tick, grace;
+    int64_t next_sweep_us; // belongs to expire_work(), of which there is one at a time
     int64_t asked_us; // when a wake-up last made us ask whether jobs are to stop
     // --- protected by lock
     pthread_mutex_t lock;
@@ -479,6 +483,29 @@ static void renew_maybe(struct kn_supervisor *s, bool all_of_them)
 
 /* ---- the dead ---- */
 
+// Folders of jobs that have ended or are forgotten: left by a supervisor that died.
+static void scratch_sweep(struct kn_supervisor *s)
+{
+    char root[PATH_MAX], path[PATH_MAX + NAME_MAX + 2];
+    (void)snprintf(root, sizeof(root), "%s/scratch", s->folder);
+    DIR *folder = opendir(root);
+    const struct dirent *entry;
+    while (folder && (entry = readdir(folder))) {
+        kn_auto(kn_arena_clear) struct kn_arena arena = {0};
+        struct kn_job job;
+        if (strlen(entry->d_name) != KN_ID_SIZE - 1)
+            continue;
+        kn_code rc = kn_jobs_get(s->config.jobs, entry->d_name, &arena, &job, NULL);
+        bool has_ended = rc == KN_OK && job.state != KN_JOB_QUEUED && job.state != KN_JOB_RUNNING;
+        if (rc != KN_ENOTFOUND && !has_ended)
+            continue;
+        (void)snprintf(path, sizeof(path), "%s/%s", root, entry->d_name);
+        (void)kn_fs_remove_tree(path, NULL); // best effort; the next sweep tries again
+    }
+    if (folder)
+        (void)closedir(folder);
+}
+
 static void expire_work(void *context)
 {
     struct kn_supervisor *s = context;
@@ -496,6 +523,10 @@ static void expire_work(void *context)
         (void)kn_jobs_expire(s->config.jobs, NULL, &n, &error);
     if (error.code)
         KN_WARN(NULL, "cannot look for lost jobs: %s", error.message);
+    if (kn_mono_us() >= s->next_sweep_us) {
+        s->next_sweep_us = kn_mono_us() + SWEEP_US;
+        scratch_sweep(s);
+    }
 }
 
 static void expire_done(void *context)

@@ -45,6 +45,8 @@
 // Threads count against the user's whole total, so this is a fence against bombs, not a budget.
 #define MAX_PROCESSES 8192
 
+#define CPU_MARGIN_S 5
+
 /* ---- Landlock ---- */
 
 // Documentation/userspace-api/landlock.rst; versions 3, 4 and 6 came after Debian 12's header.
@@ -194,11 +196,11 @@ static int filter_fill(scmp_filter_ctx filter)
         sc = refuse(filter, ENOSYS, "clone3", 0, none);
     // Signals to itself (abort, raise), limits of itself.
     if (sc == 0)
-        sc = refuse(filter, EPERM, "kill", 1, SCMP_CMP(0, SCMP_CMP_NE, self));
+        sc = refuse(filter, EPERM, "kill", 1, SCMP_CMP(0, SCMP_CMP_NE, self, 0));
     if (sc == 0)
-        sc = refuse(filter, EPERM, "tgkill", 1, SCMP_CMP(0, SCMP_CMP_NE, self));
+        sc = refuse(filter, EPERM, "tgkill", 1, SCMP_CMP(0, SCMP_CMP_NE, self, 0));
     if (sc == 0)
-        sc = refuse(filter, EPERM, "prlimit64", 1, SCMP_CMP(0, SCMP_CMP_NE, 0));
+        sc = refuse(filter, EPERM, "prlimit64", 1, SCMP_CMP(0, SCMP_CMP_NE, 0, 0));
     // Typing into the terminal of whoever started us.
     if (sc == 0)
         sc = refuse(filter, EPERM, "ioctl", 1, SCMP_CMP(1, SCMP_CMP_MASKED_EQ, 0xffffffff, TIOCSTI));
@@ -231,6 +233,9 @@ static kn_code limit(__rlimit_resource_t what, rlim_t value, const char *name, s
     if (getrlimit(what, &now) == 0 && now.rlim_max < value)
         value = now.rlim_max; // already tighter: keep it
     struct rlimit wanted = {value, value};
+    // At its hard limit the kernel kills with SIGKILL, which says nothing; SIGXCPU comes before.
+    if (what == RLIMIT_CPU && value + CPU_MARGIN_S <= now.rlim_max)
+        wanted.rlim_max = value + CPU_MARGIN_S;
     if (setrlimit(what, &wanted) != 0)
         return kn_fail_errno(err, errno, "cannot limit %s", name);
     return KN_OK;

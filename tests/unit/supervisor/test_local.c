@@ -190,6 +190,15 @@ static void a_run_beyond_its_time_is_killed(void **state)
     assert_string_equal(end.error.reason, "TimeLimit");
 }
 
+static void a_run_beyond_its_processor_time_is_killed(void **state)
+{
+    (void)state;
+    kn_auto(outcome_clear) struct outcome end =
+        run("spin", json_object(), (struct kn_run_limits){.cpu_us = 1}, false);
+    assert_int_equal(end.rc, KN_EUNSUP);
+    assert_string_equal(end.error.reason, "CpuLimit");
+}
+
 static void a_memory_hog_is_stopped_and_told_so(void **state)
 {
     (void)state;
@@ -303,6 +312,7 @@ int main(void)
         cmocka_unit_test(an_end_without_a_result_is_a_failure),
         cmocka_unit_test(a_run_without_progress_is_killed),
         cmocka_unit_test(a_run_beyond_its_time_is_killed),
+        cmocka_unit_test(a_run_beyond_its_processor_time_is_killed),
         cmocka_unit_test(a_memory_hog_is_stopped_and_told_so),
         cmocka_unit_test(a_broken_frame_ends_the_job),
         cmocka_unit_test(ctrl_c_stops_cleanly_and_leaves_nothing),

@@ -99,6 +99,16 @@ static kn_code hang_run(struct kn_context *context, const json_t *spec, json_t *
     return KN_OK;
 }
 
+static kn_code spin_run(struct kn_context *context, const json_t *spec, json_t **out_result,
+                        struct kn_error *err)
+{
+    (void)context, (void)spec, (void)out_result, (void)err;
+    volatile unsigned n = 0;
+    for (int64_t end = kn_mono_us() + KN_MINUTE; kn_mono_us() < end;)
+        n++;
+    return KN_OK;
+}
+
 static kn_code hog_run(struct kn_context *context, const json_t *spec, json_t **out_result,
                        struct kn_error *err)
 {
@@ -203,7 +213,7 @@ const struct kn_worker_feature kn_worker_features[] = {
     {"crash", NULL, crash_run},   {"hang", NULL, hang_run},
     {"hog", NULL, hog_run},       {"broken frame", NULL, broken_frame_run},
     {"leave", NULL, leave_run},   {"attack", NULL, attack_run},
-    {"steal", NULL, steal_run},
+    {"steal", NULL, steal_run},   {"spin", NULL, spin_run},
     {NULL, NULL, NULL},
 };
 

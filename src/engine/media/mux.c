@@ -218,9 +218,25 @@ static struct track *mux_pick(struct kn_mux *mux)
     return best;
 }
 
+// Where parameter sets travel inside packets (MPEG-TS) the first one is kept, so that
+// kn_mux_parameters() tells the profile.
+static void track_learn(struct track *t, const AVPacket *packet)
+{
+    const int n = FFMIN(packet->size, 1024); // SPS and PPS are tens of bytes
+    if (t->source->codec_id != AV_CODEC_ID_H264 || t->source->extradata_size > 0)
+        return;
+    t->source->extradata = av_mallocz((size_t)n + AV_INPUT_BUFFER_PADDING_SIZE);
+    if (!t->source->extradata)
+        return; // only a manifest will say less
+    memcpy(t->source->extradata, packet->data, (size_t)n);
+    t->source->extradata_size = n;
+}
+
 static void track_account(struct track *t, const AVPacket *packet)
 {
     struct kn_mux_ledger *l = &t->ledger;
+    if (l->n_packets == 0)
+        track_learn(t, packet);
     l->n_packets++;
     l->checksum += kn_packet_sum(t->source, packet);
     const int64_t pts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;

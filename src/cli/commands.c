@@ -8,6 +8,7 @@
 
 const struct kn_command kn_commands[] = {
     {"convert", "on files, no server", "convert a film, with many audio tracks", kn_cmd_convert},
+    {"serve", "service", "the API, the object store and workers on this machine", kn_cmd_serve},
     {"doctor", "this machine", "what this machine can do, and what is missing", kn_cmd_doctor},
     {"jobs", "a running service", "list, show, watch, cancel and retry jobs", kn_cmd_jobs},
     {"buckets", "a running service", "list, create and delete buckets", kn_cmd_buckets},

@@ -8,3 +8,4 @@ int kn_cmd_convert(int argc, char **argv);
 int kn_cmd_doctor(int argc, char **argv);
 int kn_cmd_jobs(int argc, char **argv);
 int kn_cmd_pipelines(int argc, char **argv);
+int kn_cmd_serve(int argc, char **argv);

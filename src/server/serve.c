@@ -59,6 +59,15 @@ struct kn_service {
 
 /* ---- jobs' hook: what a change of state writes beside it ---- */
 
+static void wire_error(const char *code_name, const char *reason, const char *message,
+                       char out_code[64], char out_message[1024])
+{
+    struct kn_wire_error wire;
+    kn_wire_error_of_job(&wire, code_name, reason, message);
+    (void)kn_copy(out_code, 64, wire.code);
+    (void)kn_copy(out_message, 1024, wire.message);
+}
+
 static kn_code on_job(struct kn_tx *tx, const struct kn_job *job, void *context,
                       struct kn_error *err)
 {
@@ -70,15 +79,6 @@ static kn_code on_job(struct kn_tx *tx, const struct kn_job *job, void *context,
 }
 
 // Events carry the Code and Message that the job's query answers.
-static void wire_error(const char *code_name, const char *reason, const char *message,
-                       char out_code[64], char out_message[1024])
-{
-    struct kn_wire_error wire;
-    kn_wire_error_of_job(&wire, code_name, reason, message);
-    (void)kn_copy(out_code, 64, wire.code);
-    (void)kn_copy(out_message, 1024, wire.message);
-}
-
 static kn_code housekeeping_start(struct kn_service *s, const struct kn_config *config,
                                   struct kn_error *err)
 {
@@ -167,7 +167,7 @@ static kn_code server_new(struct kn_service *s, const struct kn_config *config,
 {
     struct kn_http_config http = {.tls_cert_file = config->tls_cert,
                                   .tls_key_file = config->tls_key};
-    struct kn_tls_auto made = {{0}};
+    struct kn_tls_auto made;
     if (config->tls) {
         char folder[512];
         (void)snprintf(folder, sizeof(folder), "%s/tls", config->data);
@@ -225,6 +225,12 @@ static kn_code fronts_start(struct kn_service *s, const struct kn_config *config
     if (rc != KN_OK)
         return rc;
     s->front = (struct kn_front){.api = s->api, .db = s->db};
+    rc = listen_all(s->server, config->mns_listen,
+                    (struct kn_http_listener){.handler = kn_front_queues,
+                                              .on_error = kn_front_queues_on_error},
+                    s->mns_url, err);
+    if (rc != KN_OK)
+        return rc;
     return listen_all(s->server, config->listen,
                       (struct kn_http_listener){.handler = kn_front_handle,
                                                 .on_error = kn_front_on_error,

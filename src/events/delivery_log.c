@@ -94,6 +94,7 @@ static bool delivery_fill(struct kn_delivery *delivery, struct kn_stmt *row,
     delivery->ended_us = time_or_none(kn_stmt_int(row, 11));
     delivery->last_status = (int)kn_stmt_int(row, 12);
     delivery->last_latency_us = kn_stmt_int(row, 14);
+    delivery->is_leased = !kn_stmt_is_null(row, 15);
     if (kn_stmt_is_null(row, 13))
         return true;
     delivery->last_error = kn_arena_strdup(arena, kn_stmt_text(row, 13));
@@ -111,7 +112,7 @@ static kn_code list_tx(struct kn_tx *tx, void *context, struct kn_error *err)
         tx, &row, err,
         "SELECT d.id, d.event_id, e.name, d.subject, d.subscriber, d.target_kind, d.target, d.state,"
         " d.n_attempts, d.created_us, d.due_us, d.ended_us, d.last_status, d.last_error,"
-        " d.last_latency_us FROM event_delivery d JOIN event e ON e.id = d.event_id"
+        " d.last_latency_us, d.lease FROM event_delivery d JOIN event e ON e.id = d.event_id"
         " WHERE (d.created_us < ? OR (d.created_us = ? AND d.id < ?))"
         " AND (? = '' OR d.id = ?) AND (? = '' OR d.subject = ?) AND d.state BETWEEN ? AND ?"
         " ORDER BY d.created_us DESC, d.id DESC LIMIT ?",

@@ -21,6 +21,7 @@ struct kn_delivery {
     const char *subscriber;    // "account" or "job"
     const char *target_kind, *target;
     enum kn_delivery_state state;
+    bool is_leased;            // a delivery thread has it; due_us is when another may take it over
     int n_attempts;
     int64_t created_us;
     int64_t due_us;            // KN_NO_TIME while it waits for its turn, or has ended

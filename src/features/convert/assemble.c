@@ -11,11 +11,6 @@
 #include "features/convert/language.h"
 
 /* ---- inputs ---- */
-static kn_code open_source(void *impl, const char *uri, struct kn_source **out, struct kn_error *err)
-{
-    return kn_context_open_input(impl, uri, out, err);
-}
-
 static int64_t input_origin_us(const struct kn_input *input)
 {
     const AVStream *video = kn_input_stream(input, AVMEDIA_TYPE_VIDEO, 0);
@@ -33,7 +28,7 @@ static int64_t input_duration_us(const struct kn_input *input)
 
 kn_code kn_run_open_inputs(struct kn_run *run, struct kn_error *err)
 {
-    const struct kn_input_env env = {open_source, run->context, &run->stop};
+    const struct kn_input_env env = {kn_run_open_source, run, &run->stop};
     int64_t joined_us = 0;
     for (int i = 0; i < run->spec->n_inputs; i++) {
         struct kn_input_run *in = &run->inputs[i];
@@ -151,9 +146,7 @@ static int audio_input(const struct kn_run *run, const struct kn_convert_output 
 static kn_code refuse_unknown(const struct kn_convert_output *output, struct kn_error *err)
 {
     const char *what = NULL;
-    if (output->features.n_watermarks)
-        what = "Watermarks";
-    else if (output->video.mode == KN_STREAM_ENCODE && output->video.crop == KN_CROP_BORDER)
+    if (output->video.mode == KN_STREAM_ENCODE && output->video.crop == KN_CROP_BORDER)
         what = "Crop border";
     else if (output->video.mode == KN_STREAM_ENCODE && output->video.rate == KN_RATE_TARGET_SSIM)
         what = "a target SSIM";
@@ -288,6 +281,9 @@ static kn_code add_video(struct kn_output_run *o, int pass, struct kn_error *err
     r->target = (struct kn_target){.output = o, .track = track};
     r->plan = &o->video;
     r->pass = o->video.n_passes == 2 ? pass : 0;
+    rc = kn_watermarks_load(&r->marks, o, err);
+    if (rc != KN_OK)
+        return rc;
     feed->videos[feed->n_videos++] = r;
     return pass == 1 ? KN_OK : note_add(o, o->video.note, err);
 }
@@ -404,11 +400,6 @@ static kn_code add_captions(struct kn_output_run *o, struct kn_error *err)
 }
 
 /* ---- outputs ---- */
-static kn_code open_sink(void *impl, const char *uri, struct kn_sink **out, struct kn_error *err)
-{
-    return kn_context_open_output(impl, uri, out, err);
-}
-
 static kn_code output_open_segments(struct kn_output_run *o, struct kn_error *err)
 {
     const struct kn_convert_output *spec = o->spec;
@@ -419,8 +410,8 @@ static kn_code output_open_segments(struct kn_output_run *o, struct kn_error *er
     const bool has_playlist = spec->container != KN_CONTAINER_MPD;
     return kn_segments_new(&o->segments,
                            &(struct kn_segments_setup){
-                               .open = open_sink,
-                               .impl = o->run->context,
+                               .open = kn_run_open_sink,
+                               .impl = o->run,
                                .base_uri = kn_buf_text(&base),
                                .playlist_uri = has_playlist ? spec->uri : NULL,
                                .is_fmp4 = kn_container_format(spec->container)->is_fmp4,
@@ -437,7 +428,7 @@ static kn_code output_open_mux(struct kn_output_run *o, struct kn_error *err)
     const struct kn_run *run = o->run;
     kn_code rc = format->is_segmented
         ? output_open_segments(o, err)
-        : kn_context_open_output(run->context, o->spec->uri, &o->sink, err);
+        : kn_run_open_sink(o->run, o->spec->uri, &o->sink, err);
     if (rc != KN_OK)
         return rc;
     AVDictionary *options = NULL, *metadata = NULL;

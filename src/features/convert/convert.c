@@ -35,6 +35,7 @@ static kn_code run_init(struct kn_run *run, struct kn_context *context,
     if (!run->inputs || !run->outputs || !run->feeds)
         return kn_fail(err, KN_ENOMEM, "no memory for a conversion");
     pthread_mutex_init(&run->lock, NULL);
+    pthread_mutex_init(&run->open_lock, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -71,6 +72,7 @@ static void run_clear(struct kn_run *run)
         kn_input_free(&run->inputs[i].input);
     if (run->feeds) {
         pthread_mutex_destroy(&run->lock);
+        pthread_mutex_destroy(&run->open_lock);
         pthread_cond_destroy(&run->changed);
     }
     kn_arena_clear(&run->arena);

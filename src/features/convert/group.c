@@ -64,7 +64,7 @@ static kn_code read_existing(struct kn_run *run, int input, struct kn_master *ma
 {
     const char *uri = run->spec->inputs[input].uri;
     struct kn_source *source = NULL;
-    kn_code rc = kn_context_open_input(run->context, uri, &source, err);
+    kn_code rc = kn_run_open_source(run, uri, &source, err);
     if (rc != KN_OK)
         return rc;
     kn_auto(kn_buf_clear) struct kn_buf text = {0};
@@ -85,7 +85,7 @@ static kn_code write_text(struct kn_run *run, const char *uri, const struct kn_b
     if (!kn_buf_ok(text))
         return kn_fail(err, KN_ENOMEM, "no memory for a manifest");
     struct kn_sink *sink = NULL;
-    kn_code rc = kn_context_open_output(run->context, uri, &sink, err);
+    kn_code rc = kn_run_open_sink(run, uri, &sink, err);
     if (rc == KN_OK)
         rc = kn_fs_write_all(sink->fd, text->data, text->len, err);
     if (rc == KN_OK)

@@ -27,6 +27,24 @@ bool kn_timeline_map(const struct kn_timeline *timeline, int64_t in_us, int64_t 
     return false;
 }
 
+kn_code kn_run_open_source(void *impl, const char *uri, struct kn_source **out, struct kn_error *err)
+{
+    struct kn_run *run = impl;
+    pthread_mutex_lock(&run->open_lock);
+    const kn_code rc = kn_context_open_input(run->context, uri, out, err);
+    pthread_mutex_unlock(&run->open_lock);
+    return rc;
+}
+
+kn_code kn_run_open_sink(void *impl, const char *uri, struct kn_sink **out, struct kn_error *err)
+{
+    struct kn_run *run = impl;
+    pthread_mutex_lock(&run->open_lock);
+    const kn_code rc = kn_context_open_output(run->context, uri, out, err);
+    pthread_mutex_unlock(&run->open_lock);
+    return rc;
+}
+
 /* ---- failing ---- */
 void kn_output_fail(struct kn_output_run *output, const struct kn_error *err)
 {

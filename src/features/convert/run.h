@@ -30,6 +30,7 @@
 #include "features/convert/audio_plan.h"
 #include "features/convert/convert_spec.h"
 #include "features/convert/video_plan.h"
+#include "features/convert/watermark.h"
 
 /* Which parts of the joined inputs' time an output shows, and where. */
 struct kn_span {
@@ -85,6 +86,7 @@ struct kn_video_rendition {
     pthread_t thread;
     bool has_thread;
     int pass;                     // 0, 1 or 2
+    struct kn_watermarks marks;   // owned
     // The thread's own:
     struct kn_graph *graph;       // owned
     struct kn_encoder *encoder;   // owned
@@ -162,12 +164,17 @@ struct kn_run {
     int n_feeds, max_feeds;
     int pass; // 0: the only one; 1: statistics; 2
     atomic_bool stop;
+    pthread_mutex_t open_lock; // around the context's opening calls, which want one thread at a time
     pthread_mutex_t lock;
     pthread_cond_t changed;
     // --- protected by lock
     int n_running;         // threads
     struct kn_error error; // of an input: it fails everything
 };
+
+/* The context's opening calls, from any thread; `impl` is the run. */
+kn_code kn_run_open_source(void *impl, const char *uri, struct kn_source **out, struct kn_error *err);
+kn_code kn_run_open_sink(void *impl, const char *uri, struct kn_sink **out, struct kn_error *err);
 
 /* An input failed, or we were asked to stop: all ends. */
 void kn_run_fail(struct kn_run *run, const struct kn_error *err);

@@ -190,6 +190,8 @@ static kn_code rendition_open_graph(struct kn_video_rendition *r, const AVFrame 
     r->like->sample_aspect_ratio = frame->sample_aspect_ratio;
     kn_auto(kn_buf_clear) struct kn_buf d = {0};
     kn_buf_printf(&d, "[in]%s%s", p->before_scale, p->scale_and_after);
+    if (r->marks.chain.len)
+        kn_buf_printf(&d, "null[m0]%s", kn_buf_text(&r->marks.chain));
     if (p->pixel_format == AV_PIX_FMT_PAL8)
         // A palette for each picture: one for the whole film would have to hold all of it first.
         kn_buf_puts(&d, "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1,");
@@ -200,6 +202,8 @@ static kn_code rendition_open_graph(struct kn_video_rendition *r, const AVFrame 
                              .like = r->like,
                              .time_base = microseconds,
                              .frame_rate = p->frame_rate,
+                             .stills = (const AVFrame *const *)r->marks.stills,
+                             .n_stills = r->marks.n_stills,
                              .n_threads = r->run->context->n_threads,
                          },
                          err);
@@ -298,6 +302,7 @@ void kn_video_rendition_clear(struct kn_video_rendition *r)
     if (r->has_thread)
         pthread_join(r->thread, NULL);
     r->has_thread = false;
+    kn_watermarks_clear(&r->marks);
     kn_graph_free(&r->graph);
     kn_encoder_free(&r->encoder);
     av_frame_free(&r->like);

@@ -91,6 +91,14 @@ def psnr(a, b, size):
     return float(found.group(1))
 
 
+def picture(path, at_s=0.0):
+    """The picture shown at a time: a function from x, y to (red, green, blue)."""
+    size = streams(path, "video")[0]
+    data = subprocess.run(["ffmpeg", "-v", "error", "-ss", str(at_s), "-i", path, "-frames:v", "1", "-f",
+                           "rawvideo", "-pix_fmt", "rgb24", "-"], capture_output=True, check=True).stdout
+    return lambda x, y: tuple(data[(y * size["width"] + x) * 3:][:3])
+
+
 def volume(path, stream=0):
     run = subprocess.run(["ffmpeg", "-i", path, "-map", f"0:a:{stream}", "-af", "volumedetect", "-f",
                           "null", "-"], capture_output=True, text=True)
@@ -208,6 +216,23 @@ class Convert(unittest.TestCase):
                           TransConfig={"AdjDarMethod": "pad"})])
         video = streams("c.mp4", "video")[0]
         self.assertEqual((video["width"], video["height"]), (160, 160))
+
+    def test_watermarks_are_where_they_were_put(self):
+        ffmpeg("-f", "lavfi", "-i", "color=red:s=40x20", "-frames:v", "1", "red.png")
+        ffmpeg("-f", "lavfi", "-i", "color=black:s=320x180:r=25:d=1", "-c:v", "libx264", "black.mp4")
+        self.done([output("w.mp4", audio=None, Video={"Width": 320, "Crf": 10}, Features={"Watermarks": [
+            {"Type": "Image", "File": {"Type": "Object", "Media": "red.png"}, "Width": 0.25, "Dx": 8,
+             "Dy": 4, "ReferPos": "BottomRight", "Timeline": {"Start": "0.5"}},
+            {"Type": "Text", "Content": "WM", "FontColor": "white", "FontSize": 60, "Left": 10, "Top": 10}]})],
+                  ["black.mp4"])
+        early, late = picture("w.mp4", 0.2), picture("w.mp4", 0.8)
+        self.assertGreater(late(320 - 8 - 40, 180 - 4 - 20)[0], 200)  # 80x40, in its corner
+        self.assertLess(late(320 - 8 - 85, 180 - 4 - 20)[0], 20)
+        self.assertLess(late(320 - 4, 180 - 4 - 20)[0], 20)
+        self.assertLess(early(320 - 8 - 40, 180 - 4 - 20)[0], 20)  # its time had not come
+        white = [(x, y) for x in range(160) for y in range(90) if min(early(x, y)) > 150]
+        self.assertGreater(len(white), 100)
+        self.assertTrue(all(8 <= x <= 110 and 8 <= y <= 75 for x, y in white))
 
     def test_varying_rate_keeps_its_times(self):
         ffmpeg("-i", "v.mp4", "-vf", "select='lt(n,20)+not(mod(n,5))'", "-vsync", "vfr", "-c:v",

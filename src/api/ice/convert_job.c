@@ -4,8 +4,8 @@
  * the result of the run, or while it goes on its progress detail, says how each of them fares
  * (features/convert/convert.h has the form of both).
  *
- * Task ids are made from the job's id and the output's place, so that they need no column and are the
- * same in every answer.
+ * Task ids are made from the job's id and the output's place (events/compose.h), so that they need no
+ * column and are the same in every answer and event.
  */
 #include "api/ice/convert_job.h"
 
@@ -13,10 +13,9 @@
 
 #include "api/call.h"
 #include "api/wire_error.h"
-#include "base/digest.h"
 #include "base/fs.h"
 #include "base/json.h"
-#include "base/strings.h"
+#include "events/compose.h"
 
 struct view { // what all outputs of one job are shown by
     const struct kn_job *job;
@@ -49,14 +48,12 @@ static bool is_final(const struct kn_job *job)
 
 /* ---- outputs ---- */
 
-static void task_id_put(json_t *out, const struct kn_job *job, const char *kind, size_t group,
-                        size_t output)
+/* group -1: the flat Outputs; output -1: the group itself. */
+static void task_id_put(json_t *out, const struct kn_job *job, int group, int output)
 {
-    char place[KN_ID_SIZE + 64], hex[65];
-    int n = snprintf(place, sizeof(place), "%s/%s/%zu/%zu", job->id, kind, group, output);
-    kn_sha256_hex(hex, place, (size_t)n);
-    hex[32] = '\0';
-    kn_put_text(out, "TaskId", hex);
+    char id[KN_ID_SIZE];
+    kn_event_task_id(id, job->id, group, output);
+    kn_put_text(out, "TaskId", id);
 }
 
 /* What an output's Status is as long as the run has said nothing of it. */
@@ -158,6 +155,16 @@ static const json_t *nth(const json_t *object, const char *name, size_t i)
     return json_array_get(json_object_get(object, name), i);
 }
 
+/* A group says what its first failed output says. */
+static const json_t *first_failed(const json_t *group)
+{
+    for (size_t i = 0; i < json_array_size(json_object_get(group, "Outputs")); i++) {
+        if (json_object_get(nth(group, "Outputs", i), "Code"))
+            return nth(group, "Outputs", i);
+    }
+    return group;
+}
+
 static json_t *group_json(const struct view *view, size_t at)
 {
     json_t *out = json_object();
@@ -165,14 +172,14 @@ static json_t *group_json(const struct view *view, size_t at)
     const json_t *made = nth(view->made, "OutputGroups", at);
     const char *status = status_of(view, made, true);
     kn_put_text(out, "Name", kn_json_get(echo, "Name", NULL));
-    task_id_put(out, view->job, "group", at, 0);
+    task_id_put(out, view->job, (int)at, -1);
     kn_put_text(out, "Status", status);
     times_put(view, out, made, status);
-    code_put(view, out, made, status);
+    code_put(view, out, first_failed(made), status);
     json_t *outputs = json_array();
     for (size_t i = 0; i < json_array_size(json_object_get(echo, "Outputs")); i++) {
         json_t *output = output_json(view, nth(echo, "Outputs", i), nth(made, "Outputs", i));
-        task_id_put(output, view->job, "output", at, i);
+        task_id_put(output, view->job, (int)at, (int)i);
         (void)json_array_append_new(outputs, output);
     }
     (void)json_object_set_new(out, "Outputs", outputs);
@@ -191,7 +198,7 @@ static void detail_put(const struct view *view, json_t *out)
     for (size_t i = 0; i < json_array_size(json_object_get(view->echo, "Outputs")); i++) {
         json_t *output =
             output_json(view, nth(view->echo, "Outputs", i), nth(view->made, "Outputs", i));
-        task_id_put(output, job, "flat", 0, i);
+        task_id_put(output, job, -1, (int)i);
         (void)json_array_append_new(outputs, output);
     }
     for (size_t i = 0; i < json_array_size(json_object_get(view->echo, "OutputGroups")); i++)

@@ -13,7 +13,7 @@
 
 static atomic_int lowest_level = KN_LOG_INFO;
 static atomic_int out_fd = STDERR_FILENO;
-static _Atomic(kn_log_writer) line_writer = NULL;
+static _Atomic(kn_log_writer) line_writer; // NULL: standard error
 
 void kn_log_set_level(enum kn_log_level level)
 {

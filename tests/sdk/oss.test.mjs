@@ -91,6 +91,8 @@ async function objectSet(client, bucket) {
 async function listSet(client) {
   const page = await client.list({ delimiter: '/', 'max-keys': 3 }, {});
   assert.equal(page.isTruncated, true);
+  const blank = await client.list({ prefix: '', delimiter: '', 'max-keys': 2 }, {});
+  assert.equal(blank.objects.length, 2);
   const names = [];
   for (let token; ;) {
     const next = await client.listV2({ 'max-keys': 3, ...(token && { 'continuation-token': token }) });

@@ -65,9 +65,16 @@ static void mismatch_tell(struct kn_oss_call *call, const struct kn_oss_signed *
 static bool signature_fits(struct kn_oss_call *call, const struct kn_oss_signed *sig,
                            const char *secret, struct kn_oss_computed *computed)
 {
-    kn_oss_sign(computed, call, sig, secret);
-    return kn_buf_ok(&computed->canonical) && kn_buf_ok(&computed->to_sign) &&
-           kn_equal_secret(computed->signature, sig->signature);
+    struct kn_oss_signed tried = *sig;
+    bool fits = false;
+    int blank = kn_oss_sign_has_blanks(call, sig) ? KN_OSS_BLANK_EQUALS : KN_OSS_BLANK_BARE;
+    for (; blank >= 0 && !fits; blank--) { // the documented form last: a mismatch shows it
+        tried.blank = (enum kn_oss_blank)blank;
+        kn_oss_sign(computed, call, &tried, secret);
+        fits = kn_buf_ok(&computed->canonical) && kn_buf_ok(&computed->to_sign) &&
+               kn_equal_secret(computed->signature, sig->signature);
+    }
+    return fits;
 }
 
 kn_code kn_oss_authenticate(struct kn_oss_call *call, struct kn_error *err)

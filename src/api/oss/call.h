@@ -136,6 +136,8 @@ void kn_oss_set_cors(struct kn_oss_call *call);
 /* What a write request says of the object: type, ACL, meta headers, forbid-overwrite, MD5. */
 kn_code kn_oss_put_options(struct kn_oss_call *call, struct kn_put_options *out, json_t **out_meta,
                            struct kn_error *err);
+/* An object ACL of the wire, or NULL. Reason InvalidArgument. */
+kn_code kn_oss_acl_check(const char *acl, struct kn_error *err);
 /* x-oss-copy-source, split. *out_bucket NULL when the header is absent. */
 kn_code kn_oss_copy_source(struct kn_oss_call *call, const char **out_bucket, const char **out_key,
                            struct kn_error *err);

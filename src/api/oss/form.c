@@ -300,6 +300,9 @@ kn_code kn_oss_form_post(struct kn_oss_call *call, struct kn_error *err)
         return rc;
     if (kn_oss_form_get(fields, "callback"))
         return kn_fail_as(err, KN_EUNSUP, "NotImplemented", "upload callbacks are not implemented");
+    rc = kn_oss_acl_check(kn_oss_form_get(fields, "x-oss-object-acl"), err);
+    if (rc != KN_OK)
+        return rc;
     json_auto_t *meta = meta_make(fields);
     const char *forbid = kn_oss_form_get(fields, "x-oss-forbid-overwrite");
     const char *type = kn_oss_form_get(fields, "Content-Type");

@@ -46,6 +46,17 @@ static kn_code meta_read(struct kn_oss_call *call, json_t **out, struct kn_error
     return KN_OK;
 }
 
+kn_code kn_oss_acl_check(const char *acl, struct kn_error *err)
+{
+    static const char *const known[] = {"default", "private", "public-read", "public-read-write"};
+    bool is_known = acl == NULL;
+    for (size_t i = 0; i < KN_COUNT(known) && !is_known; i++)
+        is_known = strcmp(acl, known[i]) == 0;
+    if (is_known)
+        return KN_OK;
+    return kn_fail_as(err, KN_EINVAL, "InvalidArgument", "'%s' is not an object ACL", acl);
+}
+
 kn_code kn_oss_put_options(struct kn_oss_call *call, struct kn_put_options *out, json_t **out_meta,
                            struct kn_error *err)
 {
@@ -59,12 +70,9 @@ kn_code kn_oss_put_options(struct kn_oss_call *call, struct kn_put_options *out,
     out->acl = kn_http_header(call->request, "x-oss-object-acl");
     if (!out->acl)
         out->acl = kn_http_header(call->request, "x-amz-acl");
-    static const char *const acls[] = {"default", "private", "public-read", "public-read-write"};
-    bool is_known = out->acl == NULL;
-    for (size_t i = 0; i < KN_COUNT(acls) && !is_known; i++)
-        is_known = strcmp(out->acl, acls[i]) == 0;
-    if (!is_known)
-        return kn_fail_as(err, KN_EINVAL, "InvalidArgument", "'%s' is not an object ACL", out->acl);
+    rc = kn_oss_acl_check(out->acl, err);
+    if (rc != KN_OK)
+        return rc;
     const char *forbid = kn_oss_header(call, "forbid-overwrite");
     const char *none = kn_http_header(call->request, "If-None-Match"); // S3's way to say the same
     out->forbid_overwrite = (forbid && kn_equal_nocase(forbid, "true")) || kn_equal(none, "*");

@@ -301,6 +301,21 @@ static const char *encoded(struct kn_oss_call *call, const char *text)
     return or_empty(kn_arena_strdup(&call->arena, kn_buf_text(&out)));
 }
 
+bool kn_oss_sign_has_blanks(const struct kn_oss_call *call, const struct kn_oss_signed *sig)
+{
+    bool has = false;
+    for (size_t i = 0; i < call->n_params; i++)
+        has = has || call->params[i].value[0] == '\0';
+    return has && sig->dialect == KN_OSS_V4;
+}
+
+// Whether a parameter without a value is signed with its '='.
+static bool blank_has_equals(const struct kn_oss_signed *sig, const char *name)
+{
+    return sig->dialect == KN_OSS_S3 || sig->blank == KN_OSS_BLANK_EQUALS ||
+           (sig->blank == KN_OSS_BLANK_SUB_RESOURCE && !is_sub_resource(name));
+}
+
 static void v4_query_add(struct kn_buf *out, struct kn_oss_call *call,
                          const struct kn_oss_signed *sig)
 {
@@ -315,7 +330,7 @@ static void v4_query_add(struct kn_buf *out, struct kn_oss_call *call,
         qsort(lines, n, sizeof(*lines), line_compare);
     for (size_t i = 0; i < n; i++) {
         kn_buf_printf(out, "%s%s", i ? "&" : "", lines[i].name);
-        if (lines[i].value[0] || sig->dialect == KN_OSS_S3)
+        if (lines[i].value[0] || blank_has_equals(sig, lines[i].name))
             kn_buf_printf(out, "=%s", lines[i].value);
     }
 }

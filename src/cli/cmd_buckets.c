@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* kinora buckets: the buckets of a running service. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <libxml/parser.h>
-#include <libxml/tree.h>
 
 #include "base/cleanup.h"
 #include "base/uri.h"
@@ -13,42 +8,7 @@
 #include "cli/commands.h"
 #include "cli/remote.h"
 #include "cli/table.h"
-
-static bool element_is(const xmlNode *node, const char *name)
-{
-    return node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, name) == 0;
-}
-
-// <Bucket> as an object of its members' texts.
-static json_t *bucket_json(const xmlNode *bucket)
-{
-    json_t *out = json_object();
-    for (const xmlNode *node = bucket->children; node; node = node->next) {
-        if (node->type != XML_ELEMENT_NODE)
-            continue;
-        kn_auto(kn_free) char *text = (char *)xmlNodeGetContent(node);
-        (void)json_object_set_new(out, (const char *)node->name, json_string(text ? text : ""));
-    }
-    return out;
-}
-
-// ListAllMyBucketsResult (spec 09, section 4): Buckets/Bucket below the root.
-static json_t *buckets_json(const struct kn_buf *xml)
-{
-    json_t *out = json_array();
-    xmlDoc *doc = xmlReadMemory(kn_buf_text(xml), (int)xml->len, NULL, NULL,
-                                XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-    const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
-    for (const xmlNode *list = root ? root->children : NULL; list; list = list->next) {
-        if (!element_is(list, "Buckets"))
-            continue;
-        for (const xmlNode *bucket = list->children; bucket; bucket = bucket->next)
-            if (element_is(bucket, "Bucket"))
-                (void)json_array_append_new(out, bucket_json(bucket));
-    }
-    xmlFreeDoc(doc);
-    return out;
-}
+#include "cli/xml.h"
 
 static kn_code buckets_list(struct kn_remote *remote, int n, char **arguments, void *context,
                             struct kn_error *err)
@@ -64,7 +24,8 @@ static kn_code buckets_list(struct kn_remote *remote, int n, char **arguments, v
         err);
     if (rc != KN_OK)
         return rc;
-    json_auto_t *buckets = buckets_json(&exchange.answer);
+    // ListAllMyBucketsResult (spec 09, section 4)
+    json_auto_t *buckets = kn_xml_rows(&exchange.answer, "Bucket");
     if (remote->as_json)
         kn_cli_print_json(buckets);
     else

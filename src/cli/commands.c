@@ -12,6 +12,7 @@ const struct kn_command kn_commands[] = {
     {"doctor", "this machine", "what this machine can do, and what is missing", kn_cmd_doctor},
     {"jobs", "a running service", "list, show, watch, cancel and retry jobs", kn_cmd_jobs},
     {"buckets", "a running service", "list, create and delete buckets", kn_cmd_buckets},
+    {"cp", "a running service", "copy files and objects", kn_cmd_cp},
     {"pipelines", "a running service", "queues: list, create, pause, resume, set", kn_cmd_pipelines},
     {"call", "a running service", "any operation of the API", kn_cmd_call},
     {"completion", "the shell", "completion for bash and zsh", kn_cmd_completion},

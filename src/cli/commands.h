@@ -5,6 +5,7 @@ int kn_cmd_buckets(int argc, char **argv);
 int kn_cmd_call(int argc, char **argv);
 int kn_cmd_completion(int argc, char **argv);
 int kn_cmd_convert(int argc, char **argv);
+int kn_cmd_cp(int argc, char **argv);
 int kn_cmd_doctor(int argc, char **argv);
 int kn_cmd_jobs(int argc, char **argv);
 int kn_cmd_pipelines(int argc, char **argv);

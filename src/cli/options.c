@@ -31,10 +31,13 @@ kn_code kn_options_read(const struct kn_option *options, int *argc, char **argv,
             argv[n_kept++] = argv[i];
             continue;
         }
-        const char *name = strcmp(text, "-h") == 0 ? "help" : text + 2;
-        size_t n = strcspn(name, "=");
-        const struct kn_option *option =
-            kn_starts_with(text, "--") || name[0] == 'h' ? option_find(options, name, n) : NULL;
+        // Names of one letter are written with one dash; "-h" is "--help" everywhere.
+        bool is_short = !kn_starts_with(text, "--");
+        const char *name = strcmp(text, "-h") == 0 ? "help" : text + (is_short ? 1 : 2);
+        size_t n = is_short ? strlen(name) : strcspn(name, "=");
+        const struct kn_option *option = option_find(options, name, n);
+        if (option && is_short != (strlen(option->name) == 1) && strcmp(text, "-h") != 0)
+            option = NULL;
         if (!option)
             return kn_fail(err, KN_EINVAL, "there is no option '%s'", text);
         if (!option->value) {

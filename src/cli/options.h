@@ -1,7 +1,8 @@
 #pragma once
 /*
  * Options of a command, from a table: `--name VALUE`, `--name=VALUE`, `--switch`, and `--`, after which
- * everything is an argument. Options and arguments may come in any order.
+ * everything is an argument. Options and arguments may come in any order. A name of one letter is
+ * written with one dash: `-r`.
  */
 #include <stdbool.h>
 

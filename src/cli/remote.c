@@ -9,9 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <libxml/parser.h>
-#include <libxml/tree.h>
-
 #include "api/signature.h"
 #include "base/cleanup.h"
 #include "base/digest.h"
@@ -22,6 +19,7 @@
 #include "base/strings.h"
 #include "base/time.h"
 #include "cli/cli.h"
+#include "cli/xml.h"
 
 #define MAX_HEADERS 8
 
@@ -236,23 +234,10 @@ static void object_sign(struct kn_buf *out, const struct kn_remote *remote,
     kn_base64(out, mac, sizeof(mac));
 }
 
-// The text of an element directly below the root, malloc'd; NULL when absent.
-static char *xml_member(xmlDoc *doc, const char *name)
-{
-    xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
-    for (xmlNode *node = root ? root->children : NULL; node; node = node->next)
-        if (node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, name) == 0)
-            return (char *)xmlNodeGetContent(node);
-    return NULL;
-}
-
 static kn_code object_fail(struct kn_error *err, const struct kn_http_exchange *exchange)
 {
-    xmlDoc *doc = xmlReadMemory(kn_buf_text(&exchange->answer), (int)exchange->answer.len, NULL,
-                                NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-    kn_auto(kn_free) char *code = xml_member(doc, "Code");
-    kn_auto(kn_free) char *message = xml_member(doc, "Message");
-    xmlFreeDoc(doc);
+    kn_auto(kn_free) char *code = kn_xml_member(&exchange->answer, "Code");
+    kn_auto(kn_free) char *message = kn_xml_member(&exchange->answer, "Message");
     return wire_fail(err, exchange->status, code, message);
 }
 
@@ -264,7 +249,8 @@ kn_code kn_remote_object(struct kn_remote *remote, const struct kn_remote_object
     char date[32], date_line[64];
     kn_time_http(date, kn_now_us());
     (void)snprintf(date_line, sizeof(date_line), "x-oss-date: %s", date);
-    kn_auto(kn_buf_clear) struct kn_buf url = {0}, authorization = {0}, type = {0}, source = {0};
+    kn_auto(kn_buf_clear) struct kn_buf url = {0}, authorization = {0}, type = {0}, source = {0},
+                                       range = {0};
     kn_buf_puts(&url, remote->oss);
     resource_write(&url, object, true);
     object_sign(&authorization, remote, object, date);
@@ -278,7 +264,12 @@ kn_code kn_remote_object(struct kn_remote *remote, const struct kn_remote_object
         kn_buf_printf(&source, "x-oss-copy-source: %s", object->copy_source);
         headers[n++] = kn_buf_text(&source);
     }
-    if (!kn_buf_ok(&url) || !kn_buf_ok(&authorization) || !kn_buf_ok(&type) || !kn_buf_ok(&source))
+    if (object->range) {
+        kn_buf_printf(&range, "Range: %s", object->range);
+        headers[n++] = kn_buf_text(&range);
+    }
+    if (!kn_buf_ok(&url) || !kn_buf_ok(&authorization) || !kn_buf_ok(&type) || !kn_buf_ok(&source) ||
+        !kn_buf_ok(&range))
         return kn_fail(err, KN_ENOMEM, "no memory for the request");
     exchange->method = object->method;
     exchange->url = kn_buf_text(&url);

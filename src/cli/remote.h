@@ -58,6 +58,7 @@ struct kn_remote_object {
     const char *query;        // not signed: "prefix=…", encoded; NULL: none
     const char *content_type; // NULL: none
     const char *copy_source;  // "/bucket/key" encoded; NULL: none
+    const char *range;        // "bytes=100-"; NULL: all
 };
 /* Send it signed; statuses from 300 on become errors as of kn_remote_call(). Clear the exchange. */
 kn_code kn_remote_object(struct kn_remote *remote, const struct kn_remote_object *object,

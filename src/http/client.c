@@ -187,8 +187,11 @@ static size_t on_read(char *out, size_t size, size_t n, void *context)
     struct step *step = context;
     const struct kn_http_exchange *exchange = step->exchange;
     n *= size;
-    if (exchange->read)
-        return exchange->read(out, n, exchange->read_context);
+    if (exchange->read) {
+        size_t got = exchange->read(out, n, exchange->read_context);
+        step->is_stopped = got == KN_HTTP_STOP;
+        return step->is_stopped ? CURL_READFUNC_ABORT : got;
+    }
     size_t left = exchange->n_body - step->sent;
     n = n < left ? n : left;
     if (n > 0)
@@ -281,7 +284,7 @@ static kn_code step_failed(const struct step *step, CURLcode code, const char *u
     if (step->is_too_large)
         return kn_fail(err, KN_ELIMIT, "the answer of '%.200s' is too large", url);
     if (step->is_stopped)
-        return kn_fail(err, KN_ECANCELED, "reading '%.200s' was stopped", url);
+        return kn_fail(err, KN_ECANCELED, "the exchange with '%.200s' was stopped", url);
     return kn_fail(err, code == CURLE_OUT_OF_MEMORY ? KN_ENOMEM : KN_EIO, "cannot reach '%.200s': %s",
                    url, reason[0] ? reason : curl_easy_strerror(code));
 }

@@ -24,6 +24,8 @@ kn_code kn_http_client_new(struct kn_http_client **out, const struct kn_http_cli
                            struct kn_error *err);
 void kn_http_client_free(struct kn_http_client **client);
 
+#define KN_HTTP_STOP ((size_t)-1)
+
 struct kn_http_exchange {
     // request
     const char *method;               // NULL: GET
@@ -31,7 +33,8 @@ struct kn_http_exchange {
     const char *const *headers;       // NULL-terminated "Name: value"; may be NULL
     const void *body;                 // borrowed; NULL: none
     size_t n_body;
-    // instead of body: called for bytes until it answers 0; length_or -1 for chunked
+    // instead of body: called for bytes until it answers 0, or KN_HTTP_STOP to give up (then
+    // KN_ECANCELED); read_length of them, or -1 for chunked
     size_t (*read)(void *out, size_t n, void *context);
     int64_t read_length;
     void *read_context;

@@ -328,6 +328,96 @@ kn_code kn_access_revoke(struct kn_access *access, const char *id, struct kn_err
     return rc == KN_OK ? keys_load(access, err) : rc;
 }
 
+/*
+ * Lock the keys that may manage keys: two changes at once must not each believe in the other's key.
+ * Then, after the change, see that one is left.
+ */
+static kn_code managers_look(struct kn_tx *tx, bool *out_has_one, struct kn_error *err)
+{
+    struct kn_stmt *stmt = NULL;
+    kn_code rc = kn_tx_query(tx, &stmt, err,
+                             "SELECT id FROM access_key WHERE role = ? AND is_active = 1"
+                             " AND is_temporary = 0 AND bucket_prefix = ''"
+                             " AND (expires_us IS NULL OR expires_us > ?) ORDER BY id FOR UPDATE",
+                             "ii", (int64_t)KN_ROLE_ADMIN, kn_now_us());
+    bool has_row = true;
+    *out_has_one = false;
+    while (rc == KN_OK) {
+        rc = kn_stmt_step(stmt, &has_row, err);
+        if (rc != KN_OK || !has_row)
+            break;
+        *out_has_one = true;
+    }
+    return rc;
+}
+
+static kn_code managers_check(struct kn_tx *tx, kn_code rc, int64_t n_changed, const char *id,
+                              struct kn_error *err)
+{
+    bool has_one = false;
+    if (rc == KN_OK && n_changed == 0)
+        return kn_fail(err, KN_ENOTFOUND, "there is no access key '%s'", id);
+    if (rc == KN_OK)
+        rc = managers_look(tx, &has_one, err);
+    if (rc == KN_OK && !has_one)
+        return kn_fail_as(err, KN_ECONFLICT, "LastAdminKey",
+                          "'%s' is the last key that may manage keys", id);
+    kn_tx_notify(tx, KEYS_TOPIC);
+    return rc;
+}
+
+static kn_code update_in_tx(struct kn_tx *tx, void *context, struct kn_error *err)
+{
+    const struct key_call *call = context;
+    const struct kn_key *key = call->key;
+    bool has_one;
+    int64_t n_changed = 0;
+    kn_code rc = managers_look(tx, &has_one, err);
+    // Before the key's own row changes: what differs ends the temporary ones.
+    if (rc == KN_OK)
+        rc = kn_tx_run(tx, NULL, err,
+                       "DELETE FROM access_key WHERE parent_id = ? AND EXISTS (SELECT 1 FROM"
+                       " access_key p WHERE p.id = ? AND (? = 0 OR p.role <> ? OR"
+                       " p.bucket_prefix <> ?))",
+                       "ssiis", key->id, key->id, (int64_t)key->is_active, (int64_t)key->role,
+                       key->bucket_prefix);
+    if (rc == KN_OK)
+        rc = kn_tx_run(tx, &n_changed, err,
+                       "UPDATE access_key SET name = ?, role = ?, is_active = ?, bucket_prefix = ?"
+                       " WHERE id = ? AND is_temporary = 0",
+                       "siiss", key->name, (int64_t)key->role, (int64_t)key->is_active,
+                       key->bucket_prefix, key->id);
+    return managers_check(tx, rc, n_changed, key->id, err);
+}
+
+kn_code kn_access_update(struct kn_access *access, const struct kn_key *key, struct kn_error *err)
+{
+    struct key_call call = {.key = key};
+    kn_code rc = kn_db_write(access->db, update_in_tx, &call, err);
+    return rc == KN_OK ? keys_load(access, err) : rc;
+}
+
+static kn_code delete_in_tx(struct kn_tx *tx, void *context, struct kn_error *err)
+{
+    const struct key_call *call = context;
+    bool has_one;
+    int64_t n_changed = 0;
+    kn_code rc = managers_look(tx, &has_one, err);
+    if (rc == KN_OK)
+        rc = kn_tx_run(tx, &n_changed, err,
+                       "DELETE FROM access_key WHERE id = ? AND is_temporary = 0", "s", call->id);
+    if (rc == KN_OK)
+        rc = kn_tx_run(tx, NULL, err, "DELETE FROM access_key WHERE parent_id = ?", "s", call->id);
+    return managers_check(tx, rc, n_changed, call->id, err);
+}
+
+kn_code kn_access_delete(struct kn_access *access, const char *id, struct kn_error *err)
+{
+    struct key_call call = {.id = id};
+    kn_code rc = kn_db_write(access->db, delete_in_tx, &call, err);
+    return rc == KN_OK ? keys_load(access, err) : rc;
+}
+
 kn_code kn_access_assume(struct kn_access *access, const struct kn_key *parent,
                          const char *bucket_prefix, int64_t lifetime_us, struct kn_key *out_key,
                          struct kn_error *err)

@@ -45,6 +45,14 @@ bool kn_key_covers(const struct kn_key *key, const char *bucket, const char *obj
 kn_code kn_access_create(struct kn_access *access, struct kn_key *in_out, struct kn_error *err);
 /* Revoke a key and the temporary keys made from it. */
 kn_code kn_access_revoke(struct kn_access *access, const char *id, struct kn_error *err);
+/*
+ * Write name, role, is_active and bucket_prefix of a lasting key. Temporary keys made from it end when
+ * it is made inactive or its rights change. KN_ENOTFOUND; KN_ECONFLICT, reason "LastAdminKey": nobody
+ * would be left who may manage keys.
+ */
+kn_code kn_access_update(struct kn_access *access, const struct kn_key *key, struct kn_error *err);
+/* Remove a lasting key and the temporary keys made from it. Errors as above. */
+kn_code kn_access_delete(struct kn_access *access, const char *id, struct kn_error *err);
 /* All lasting keys, malloc'd array for the caller to free. */
 kn_code kn_access_list(struct kn_access *access, struct kn_key **out_keys, size_t *out_n,
                        struct kn_error *err);

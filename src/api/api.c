@@ -338,6 +338,7 @@ kn_code kn_api_new(struct kn_api **out, const struct kn_api_config *config, stru
     if (!api)
         return kn_fail(err, KN_ENOMEM, "no memory for the API");
     api->config = *config;
+    api->started_us = kn_now_us();
     api->calls = calloc(1, sizeof(*api->calls));
     bool has_texts = texts_dup(&api->config, config);
     if (!api->calls || !has_texts)

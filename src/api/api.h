@@ -24,6 +24,7 @@ struct kn_api_config {
     struct kn_jobs *jobs;
     struct kn_store *store;
     const char *account_id, *region;
+    int n_workers;              // jobs at once on this machine; told to whoever asks
     const char *const *oss_hosts; // NULL-terminated: as kn_uri_parse() takes them; copied
     const char *help_url;         // NULL, or where errors are explained: "Recommend" of errors
     bool hides_string_to_sign;    // do not show a caller with a wrong signature what we signed

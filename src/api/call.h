@@ -23,6 +23,7 @@
 struct kn_api {
     struct kn_api_config config; // texts owned
     struct kn_api_calls *calls;  // owned: handed to pool threads and not yet replied to
+    int64_t started_us;
 };
 
 struct kn_call {

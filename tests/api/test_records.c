@@ -47,10 +47,13 @@ static void pipelines_are_made_changed_and_removed(void **state)
     assert_string_equal(text(pipeline, "Status"), "Active");
     assert_int_equal(json_integer_value(at(pipeline, "Priority")), 3);
 
-    json_decref(api_call(&server, "UpdatePipeline", "PipelineId=%s&Status=Paused", id));
+    assert_null(json_object_get(pipeline, "MaxRunning"));
+
+    json_decref(api_call(&server, "UpdatePipeline", "PipelineId=%s&Status=Paused&MaxRunning=4", id));
     json_auto_t *got = api_call(&server, "GetPipeline", "PipelineId=%s", id);
     assert_string_equal(text(at(got, "Pipeline"), "Status"), "Paused");
     assert_string_equal(text(at(got, "Pipeline"), "Name"), "night");
+    assert_int_equal(json_integer_value(at(at(got, "Pipeline"), "MaxRunning")), 4);
     assert_int_equal(json_integer_value(at(at(got, "Pipeline"), "Priority")), 3);
 
     json_auto_t *boost = api_call(&server, "ListPipelines", "Speed=Boost");

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/id.h"
@@ -231,17 +232,31 @@ static void acs3_sign(const struct api_server *server, const struct api_request 
 
 /* ---- sending ---- */
 
+static const struct {
+    const char *version, *product;
+} products[] = {{"2020-11-09", "ice"}, {"2014-06-18", "mts"}, {"2017-03-21", "vod"},
+                {"2020-09-30", "imm"}, {"2015-04-01", "sts"}, {"2026-01-01", "kinora"}};
+
 static const char *product_of(const char *version)
 {
-    static const struct {
-        const char *version, *product;
-    } products[] = {{"2020-11-09", "ice"}, {"2014-06-18", "mts"}, {"2017-03-21", "vod"},
-                    {"2020-09-30", "imm"}, {"2015-04-01", "sts"}};
     for (size_t i = 0; i < KN_COUNT(products); i++) {
         if (strcmp(products[i].version, version) == 0)
             return products[i].product;
     }
     return NULL;
+}
+
+/* The version whose spec/ folder declares `action`; ICE's when none does. */
+static const char *version_of(const char *action)
+{
+    for (size_t i = 0; i < KN_COUNT(products); i++) {
+        char path[1024];
+        snprintf(path, sizeof(path), "%s/spec/%s/%s.json", getenv("KINORA_SOURCE"),
+                 products[i].product, action);
+        if (access(path, F_OK) == 0)
+            return products[i].version;
+    }
+    return products[0].version;
 }
 
 static void exchange_do(const struct api_server *server, struct api_reply *reply,
@@ -359,16 +374,6 @@ json_t *api_params(const char *text)
         text = *end ? end + 1 : end;
     }
     return params;
-}
-
-static const char *version_of(const char *action)
-{
-    static const char *const sts[] = {"AssumeRole", "GetCallerIdentity"};
-    for (size_t i = 0; i < KN_COUNT(sts); i++) {
-        if (strcmp(sts[i], action) == 0)
-            return "2015-04-01";
-    }
-    return "2020-11-09";
 }
 
 static void send_text(const struct api_server *server, struct api_reply *reply, const char *action,

@@ -129,7 +129,12 @@ static kn_code records_start(struct kn_service *s, const struct kn_config *confi
     s->event_source = (struct kn_event_source){.account_id = account,
                                                .wire_error = wire_error};
     kn_jobs_set_hook(s->jobs, on_job, s);
-    rc = kn_events_new(&s->events, &(struct kn_events_config){.db = s->db}, err);
+    int n_recovered = 0; // on SQLite: what ran when the process before us died
+    rc = kn_jobs_recover(s->jobs, &n_recovered, err);
+    if (n_recovered > 0)
+        KN_WARN(NULL, "%d jobs were running when the service died: back to the queue", n_recovered);
+    if (rc == KN_OK)
+        rc = kn_events_new(&s->events, &(struct kn_events_config){.db = s->db}, err);
     if (rc != KN_OK)
         return rc;
     kn_events_set_sink(s->events, "http", kn_event_http_sink(s->client));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "engine/media/av_error.h"
 #include "engine/media/packet_sum.h"
@@ -13,8 +14,16 @@
 
 #define MAX_TRACKS 64 // audio tracks and captions of one file; beyond real films
 
+/* What one libavformat muxer writes: everything, or a track of its own. */
+struct part {
+    AVFormatContext *format;      // owned
+    struct kn_sink_io *io;        // owned; NULL with segments
+    struct kn_segments *segments; // owned; NULL without
+};
+
 struct track {
-    AVStream *stream;     // borrowed from the format
+    struct part *part;    // borrowed from the mux
+    AVStream *stream;     // borrowed from the part's format
     AVRational time_base; // of packets that come in
     AVCodecParameters *source; // owned: what the packets are, as the encoder or input said it
     bool is_described, has_ended;
@@ -26,10 +35,11 @@ struct track {
 };
 
 struct kn_mux {
-    AVFormatContext *format;      // owned
-    struct kn_sink_io *io;        // owned; NULL with segments
-    struct kn_segments *segments; // borrowed
-    AVDictionary *options;        // owned
+    struct kn_mux_setup setup; // its dictionaries are owned copies
+    AVDictionary *options;     // owned
+    AVDictionary *metadata;    // owned
+    struct part parts[MAX_TRACKS];
+    int n_parts;
     pthread_mutex_t lock;
     pthread_cond_t moved;
     // --- protected by lock
@@ -40,55 +50,88 @@ struct kn_mux {
     int64_t cut_us;  // with is_cut: where the file ends
 };
 
-static kn_code mux_fail(struct kn_mux *mux, struct kn_error *err, int av, const char *what)
+static kn_code part_fail(const struct part *part, struct kn_error *err, int av, const char *what)
 {
-    const struct kn_error *io = mux->io ? &mux->io->error : NULL;
+    const struct kn_error *io = part->io ? &part->io->error : NULL;
     if (io && io->code != KN_OK) {
         if (err)
             *err = *io;
         return io->code;
     }
     return kn_av_fail(err, av == AVERROR(EINVAL) || av == AVERROR_INVALIDDATA ? AVERROR(ENOSYS) : av,
-                      "cannot %s (%s)", what, mux->format->oformat->name);
+                      "cannot %s (%s)", what, part->format->oformat->name);
 }
 
 /* ---- making ---- */
-static kn_code mux_open_io(struct kn_mux *mux, const struct kn_mux_setup *setup, struct kn_error *err)
+static kn_code part_open_io(struct kn_mux *mux, struct part *part, struct kn_error *err)
 {
-    if (setup->segments) {
-        mux->segments = setup->segments;
-        mux->format->pb = kn_segments_io(setup->segments);
-        return KN_OK;
+    if (!mux->setup.segments) {
+        const kn_code rc = kn_sink_io_open(&part->io, mux->setup.sink, true, err);
+        if (rc == KN_OK) {
+            part->format->pb = part->io->io;
+            kn_sink_io_lend(part->io, part->format);
+        }
+        return rc;
     }
-    const kn_code rc = kn_sink_io_open(&mux->io, setup->sink, true, err);
-    if (rc == KN_OK) {
-        mux->format->pb = mux->io->io;
-        kn_sink_io_lend(mux->io, mux->format);
+    struct kn_segments_setup setup = *mux->setup.segments;
+    kn_auto(kn_buf_clear) struct kn_buf base = {0};
+    if (mux->setup.splits_tracks) {
+        kn_buf_printf(&base, "%s-t%d", setup.base_uri, (int)(part - mux->parts));
+        setup.base_uri = kn_buf_text(&base);
+    }
+    const kn_code rc = kn_segments_new(&part->segments, &setup, err);
+    if (rc == KN_OK)
+        part->format->pb = kn_segments_io(part->segments);
+    if (rc == KN_OK && !setup.is_fmp4) {
+        part->format->output_ts_offset = KN_SEGMENTS_TS_OFFSET_US;
+        part->format->avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED;
     }
     return rc;
 }
 
-static kn_code mux_copy_chapters(struct kn_mux *mux, const struct kn_mux_setup *setup,
-                                 struct kn_error *err)
+static kn_code part_copy_chapters(const struct kn_mux *mux, struct part *part, struct kn_error *err)
 {
+    const struct kn_mux_setup *setup = &mux->setup;
     const AVFormatContext *from = setup->chapters_from;
     for (unsigned i = 0; from && i < from->nb_chapters; i++) {
         const AVChapter *c = from->chapters[i];
+        const int64_t start_us =
+            av_rescale_q(c->start, c->time_base, AV_TIME_BASE_Q) + setup->chapters_shift_us;
+        int64_t end_us =
+            av_rescale_q(c->end, c->time_base, AV_TIME_BASE_Q) + setup->chapters_shift_us;
+        if (end_us <= 0 || (setup->chapters_end_us != KN_NO_TIME && start_us >= setup->chapters_end_us))
+            continue;
+        if (setup->chapters_end_us != KN_NO_TIME)
+            end_us = FFMIN(end_us, setup->chapters_end_us);
         AVChapter *copy = av_mallocz(sizeof(*copy));
-        if (!copy || av_dynarray_add_nofree(&mux->format->chapters, (int *)&mux->format->nb_chapters,
-                                            copy) < 0) {
+        if (!copy || av_dynarray_add_nofree(&part->format->chapters,
+                                            (int *)&part->format->nb_chapters, copy) < 0) {
             av_free(copy);
             return kn_fail(err, KN_ENOMEM, "no memory for chapters");
         }
         copy->id = c->id;
         copy->time_base = AV_TIME_BASE_Q;
-        copy->start = FFMAX(0, av_rescale_q(c->start, c->time_base, AV_TIME_BASE_Q) +
-                                   setup->chapters_shift_us);
-        copy->end = FFMAX(copy->start, av_rescale_q(c->end, c->time_base, AV_TIME_BASE_Q) +
-                                           setup->chapters_shift_us);
+        copy->start = FFMAX(0, start_us);
+        copy->end = end_us;
         (void)av_dict_copy(&copy->metadata, c->metadata, 0);
     }
     return KN_OK;
+}
+
+static kn_code part_new(struct kn_mux *mux, struct part **out, struct kn_error *err)
+{
+    struct part *part = &mux->parts[mux->n_parts++];
+    const int av = avformat_alloc_output_context2(&part->format, NULL, mux->setup.format, NULL);
+    if (av < 0)
+        return kn_av_fail(err, av, "FFmpeg here cannot write %s", mux->setup.format);
+    part->format->flags |= AVFMT_FLAG_BITEXACT;
+    kn_code rc = part_open_io(mux, part, err);
+    if (rc == KN_OK && av_dict_copy(&part->format->metadata, mux->metadata, 0) < 0)
+        rc = kn_fail(err, KN_ENOMEM, "no memory for a muxer");
+    if (rc == KN_OK)
+        rc = part_copy_chapters(mux, part, err);
+    *out = part;
+    return rc;
 }
 
 kn_code kn_mux_new(struct kn_mux **out, const struct kn_mux_setup *setup, struct kn_error *err)
@@ -98,19 +141,16 @@ kn_code kn_mux_new(struct kn_mux **out, const struct kn_mux_setup *setup, struct
         return kn_fail(err, KN_ENOMEM, "no memory for a muxer");
     pthread_mutex_init(&mux->lock, NULL);
     pthread_cond_init(&mux->moved, NULL);
-    const int av = avformat_alloc_output_context2(&mux->format, NULL, setup->format, NULL);
-    if (av < 0)
-        return kn_av_fail(err, av, "FFmpeg here cannot write %s", setup->format);
-    mux->format->flags |= AVFMT_FLAG_BITEXACT;
-    kn_code rc = mux_open_io(mux, setup, err);
-    if (rc != KN_OK)
-        return rc;
+    mux->setup = *setup;
     if (av_dict_copy(&mux->options, setup->options, 0) < 0 ||
-        av_dict_copy(&mux->format->metadata, setup->metadata, 0) < 0)
+        av_dict_copy(&mux->metadata, setup->metadata, 0) < 0)
         return kn_fail(err, KN_ENOMEM, "no memory for a muxer");
-    rc = mux_copy_chapters(mux, setup, err);
-    if (rc != KN_OK)
-        return rc;
+    struct part *part = NULL;
+    if (!setup->splits_tracks) {
+        const kn_code rc = part_new(mux, &part, err);
+        if (rc != KN_OK)
+            return rc;
+    }
     *out = KN_TAKE(mux);
     return KN_OK;
 }
@@ -127,9 +167,13 @@ void kn_mux_free(struct kn_mux **mux_ptr)
         free(t->ring);
         avcodec_parameters_free(&t->source);
     }
-    avformat_free_context(mux->format);
-    kn_sink_io_free(&mux->io);
+    for (int i = 0; i < mux->n_parts; i++) {
+        avformat_free_context(mux->parts[i].format);
+        kn_sink_io_free(&mux->parts[i].io);
+        kn_segments_free(&mux->parts[i].segments);
+    }
     av_dict_free(&mux->options);
+    av_dict_free(&mux->metadata);
     pthread_mutex_destroy(&mux->lock);
     pthread_cond_destroy(&mux->moved);
     free(mux);
@@ -138,7 +182,8 @@ void kn_mux_free(struct kn_mux **mux_ptr)
 
 bool kn_mux_wants_global_header(const struct kn_mux *mux)
 {
-    return mux->format->oformat->flags & AVFMT_GLOBALHEADER;
+    const AVOutputFormat *format = av_guess_format(mux->setup.format, NULL, NULL);
+    return format && format->flags & AVFMT_GLOBALHEADER;
 }
 
 kn_code kn_mux_add(struct kn_mux *mux, const char *language, int disposition, int *out_track,
@@ -146,11 +191,16 @@ kn_code kn_mux_add(struct kn_mux *mux, const char *language, int disposition, in
 {
     if (mux->n_tracks == MAX_TRACKS)
         return kn_fail(err, KN_ELIMIT, "more than %d tracks in one file", MAX_TRACKS);
-    AVStream *stream = avformat_new_stream(mux->format, NULL);
+    struct part *part = &mux->parts[0];
+    const kn_code rc = mux->setup.splits_tracks ? part_new(mux, &part, err) : KN_OK;
+    if (rc != KN_OK)
+        return rc;
+    AVStream *stream = avformat_new_stream(part->format, NULL);
     if (!stream || (language && av_dict_set(&stream->metadata, "language", language, 0) < 0))
         return kn_fail(err, KN_ENOMEM, "no memory for a track");
     stream->disposition = disposition;
     mux->tracks[mux->n_tracks] = (struct track){
+        .part = part,
         .stream = stream,
         .mark_us = INT64_MIN,
         .last_dts = AV_NOPTS_VALUE,
@@ -255,8 +305,9 @@ static kn_code mux_put(struct kn_mux *mux, struct track *t, AVPacket *packet, st
         av_rescale_q(pts, t->time_base, AV_TIME_BASE_Q) >= mux->cut_us)
         return KN_OK;
     track_account(t, packet);
-    if (mux->segments) {
-        const kn_code rc = kn_segments_before(mux->segments, mux->format, t->stream->index, packet,
+    struct part *part = t->part;
+    if (part->segments) {
+        const kn_code rc = kn_segments_before(part->segments, part->format, t->stream->index, packet,
                                               t->time_base, err);
         if (rc != KN_OK)
             return rc;
@@ -269,8 +320,8 @@ static kn_code mux_put(struct kn_mux *mux, struct track *t, AVPacket *packet, st
         packet->pts = packet->pts == AV_NOPTS_VALUE ? packet->pts : FFMAX(packet->pts, packet->dts);
     }
     t->last_dts = packet->dts;
-    const int av = av_write_frame(mux->format, packet);
-    return av < 0 ? mux_fail(mux, err, av, "write a packet") : KN_OK;
+    const int av = av_write_frame(part->format, packet);
+    return av < 0 ? part_fail(part, err, av, "write a packet") : KN_OK;
 }
 
 static kn_code mux_flush(struct kn_mux *mux, struct kn_error *err)
@@ -286,20 +337,28 @@ static kn_code mux_flush(struct kn_mux *mux, struct kn_error *err)
     return KN_OK;
 }
 
-static kn_code mux_header(struct kn_mux *mux, struct kn_error *err)
+static kn_code part_header(struct kn_mux *mux, struct part *part, struct kn_error *err)
 {
     AVDictionary *options = NULL;
     (void)av_dict_copy(&options, mux->options, 0);
-    const int av = avformat_write_header(mux->format, &options);
+    const int av = avformat_write_header(part->format, &options);
     const AVDictionaryEntry *left = av_dict_get(options, "", NULL, AV_DICT_IGNORE_SUFFIX);
     kn_code rc = KN_OK;
     if (av < 0)
-        rc = mux_fail(mux, err, av, "write the header");
+        rc = part_fail(part, err, av, "write the header");
     else if (left)
         rc = kn_fail(err, KN_EBUG, "the muxer has no option '%s'", left->key);
     av_dict_free(&options);
-    if (rc == KN_OK && mux->segments)
-        rc = kn_segments_header_done(mux->segments, mux->format, err);
+    if (rc == KN_OK && part->segments)
+        rc = kn_segments_header_done(part->segments, part->format, err);
+    return rc;
+}
+
+static kn_code mux_header(struct kn_mux *mux, struct kn_error *err)
+{
+    kn_code rc = KN_OK;
+    for (int i = 0; rc == KN_OK && i < mux->n_parts; i++)
+        rc = part_header(mux, &mux->parts[i], err);
     mux->has_header = rc == KN_OK;
     return rc;
 }
@@ -317,11 +376,12 @@ kn_code kn_mux_describe(struct kn_mux *mux, int track, const AVCodecParameters *
         avcodec_parameters_copy(t->stream->codecpar, parameters) < 0 ||
         av_dict_copy(&t->stream->metadata, metadata, AV_DICT_DONT_OVERWRITE) < 0)
         rc = kn_fail(err, KN_ENOMEM, "no memory for a track");
+    const AVOutputFormat *format = t->part->format->oformat;
     // A tag of another container (avc1, [27]) would be refused or wrong; the muxer picks its own.
-    if (av_codec_get_id(mux->format->oformat->codec_tag, parameters->codec_tag) != parameters->codec_id)
+    if (av_codec_get_id(format->codec_tag, parameters->codec_tag) != parameters->codec_id)
         t->stream->codecpar->codec_tag = 0;
     if (parameters->codec_id == AV_CODEC_ID_HEVC &&
-        av_codec_get_tag(mux->format->oformat->codec_tag, AV_CODEC_ID_HEVC) == MKTAG('h', 'e', 'v', '1'))
+        av_codec_get_tag(format->codec_tag, AV_CODEC_ID_HEVC) == MKTAG('h', 'e', 'v', '1'))
         t->stream->codecpar->codec_tag = MKTAG('h', 'v', 'c', '1'); // what Apple's players ask for
     t->stream->time_base = time_base;
     t->stream->avg_frame_rate = frame_rate;
@@ -423,21 +483,28 @@ void kn_mux_stop(struct kn_mux *mux)
     pthread_mutex_unlock(&mux->lock);
 }
 
+static kn_code part_finish(struct part *part, struct kn_error *err)
+{
+    kn_code rc = KN_OK;
+    if (part->segments)
+        rc = kn_segments_before_trailer(part->segments, part->format, err);
+    const int av = rc == KN_OK ? av_write_trailer(part->format) : 0;
+    if (av < 0)
+        return part_fail(part, err, av, "write the index");
+    if (rc != KN_OK)
+        return rc;
+    return part->segments ? kn_segments_finish(part->segments, err)
+                          : kn_sink_io_switch(part->io, part->io->sink, err);
+}
+
 kn_code kn_mux_finish(struct kn_mux *mux, struct kn_error *err)
 {
     if (!mux->has_header)
         return kn_fail_as(err, KN_EMEDIA, "ResourceContentBad", "there is nothing to write");
-    if (mux->segments) {
-        const kn_code rc = kn_segments_before_trailer(mux->segments, mux->format, err);
-        if (rc != KN_OK)
-            return rc;
-    }
-    const int av = av_write_trailer(mux->format);
-    if (av < 0)
-        return mux_fail(mux, err, av, "write the index");
-    if (mux->segments)
-        return kn_segments_finish(mux->segments, err);
-    return kn_sink_io_switch(mux->io, mux->io->sink, err);
+    kn_code rc = KN_OK;
+    for (int i = 0; rc == KN_OK && i < mux->n_parts; i++)
+        rc = part_finish(&mux->parts[i], err);
+    return rc;
 }
 
 void kn_mux_ledger(const struct kn_mux *mux, int track, struct kn_mux_ledger *out)
@@ -453,4 +520,16 @@ int kn_mux_n_tracks(const struct kn_mux *mux)
 const AVCodecParameters *kn_mux_parameters(const struct kn_mux *mux, int track)
 {
     return mux->tracks[track].source;
+}
+
+const struct kn_segments *kn_mux_segments(const struct kn_mux *mux, int track)
+{
+    return mux->tracks[track].part->segments;
+}
+
+const char *kn_mux_language(const struct kn_mux *mux, int track)
+{
+    const AVDictionaryEntry *tag =
+        av_dict_get(mux->tracks[track].stream->metadata, "language", NULL, 0);
+    return tag ? tag->value : NULL;
 }

@@ -24,16 +24,21 @@
 #define KN_MUX_AHEAD_US (2 * KN_SECOND)
 
 struct kn_mux;
-struct kn_segments; // segments.h
+struct kn_segments;       // segments.h
+struct kn_segments_setup; // segments.h
 
 struct kn_mux_setup {
-    const char *format;           // libavformat's muxer name
-    struct kn_sink *sink;         // borrowed; NULL: nothing is written (first passes)
-    struct kn_segments *segments; // borrowed; set instead of `sink` for segmented outputs
+    const char *format;           // libavformat's muxer name, static text
+    struct kn_sink *sink;         // borrowed; NULL with segments
+    // Set instead of `sink` for segmented outputs; it and what it names is borrowed until
+    // kn_mux_free().
+    const struct kn_segments_setup *segments;
+    bool splits_tracks;           // with segments: each track in files of its own, "<base>-t0-…"
     AVDictionary *options;        // borrowed: the muxer's private options
     const AVDictionary *metadata; // borrowed
     const AVFormatContext *chapters_from; // borrowed, may be NULL
     int64_t chapters_shift_us;    // added to the chapters' times
+    int64_t chapters_end_us;      // chapters from here on are left out; KN_NO_TIME: none are
 };
 
 kn_code kn_mux_new(struct kn_mux **out, const struct kn_mux_setup *setup, struct kn_error *err);
@@ -47,7 +52,8 @@ bool kn_mux_wants_global_header(const struct kn_mux *mux);
  */
 kn_code kn_mux_add(struct kn_mux *mux, const char *language, int disposition, int *out_track,
                    struct kn_error *err);
-/* Say what a track is; once all are known the header is written. `time_base`: of its packets. */
+/* Say what a track is; once all are known the header is written. `time_base`: of its packets.
+ * `metadata` goes beside the language. */
 kn_code kn_mux_describe(struct kn_mux *mux, int track, const AVCodecParameters *parameters,
                         AVRational time_base, AVRational frame_rate, AVRational sample_aspect,
                         const AVDictionary *metadata, struct kn_error *err);
@@ -84,3 +90,7 @@ void kn_mux_ledger(const struct kn_mux *mux, int track, struct kn_mux_ledger *ou
 int kn_mux_n_tracks(const struct kn_mux *mux);
 /* What was said of a track, NULL before. Borrowed. */
 const AVCodecParameters *kn_mux_parameters(const struct kn_mux *mux, int track);
+/* The files a track lies in: its own when tracks are split, else everyone's. NULL: not segmented. */
+const struct kn_segments *kn_mux_segments(const struct kn_mux *mux, int track);
+/* ISO 639-2, or NULL. Borrowed. */
+const char *kn_mux_language(const struct kn_mux *mux, int track);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "engine/media/segments.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +8,6 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/fs.h"
 #include "base/time.h"
 #include "engine/media/av_error.h"
 #include "engine/media/sink_io.h"
@@ -17,20 +15,45 @@
 struct kn_segments {
     kn_code (*open)(void *impl, const char *uri, struct kn_sink **out, struct kn_error *err);
     void *impl;
-    char *base_uri, *playlist_uri, *init_uri; // owned
+    char *base_uri, *init_uri; // owned
     bool is_fmp4;
-    int64_t duration_us;
-    int64_t *forced_us; // owned
-    int n_forced, next_forced;
+    struct kn_cutter cutter;
     struct kn_sink_io *io;   // owned
     struct kn_sink *sink;    // owned: the file being written
     struct kn_segment *list; // owned
     int n_list;
     int64_t start_us; // of the current segment; KN_NO_TIME before the first packet
-    int64_t next_us;  // the next regular cut
     int64_t end_us;   // of the leader's last packet
 };
 
+/* ---- cuts ---- */
+void kn_cutter_init(struct kn_cutter *cutter, int64_t duration_us, const int64_t *forced_us,
+                    int n_forced)
+{
+    *cutter = (struct kn_cutter){
+        .duration_us = duration_us,
+        .forced_us = forced_us,
+        .n_forced = n_forced,
+        .next_us = duration_us,
+    };
+}
+
+bool kn_cutter_is_due(struct kn_cutter *cutter, int64_t now_us)
+{
+    bool is_due = false;
+    while (cutter->next_forced < cutter->n_forced &&
+           now_us >= cutter->forced_us[cutter->next_forced]) {
+        cutter->next_forced++;
+        is_due = true;
+    }
+    if (now_us >= cutter->next_us) {
+        cutter->next_us = (now_us / cutter->duration_us + 1) * cutter->duration_us;
+        is_due = true;
+    }
+    return is_due;
+}
+
+/* ---- making ---- */
 kn_code kn_segments_new(struct kn_segments **out, const struct kn_segments_setup *setup,
                         struct kn_error *err)
 {
@@ -42,17 +65,12 @@ kn_code kn_segments_new(struct kn_segments **out, const struct kn_segments_setup
     s->open = setup->open;
     s->impl = setup->impl;
     s->base_uri = strdup(setup->base_uri);
-    s->playlist_uri = setup->playlist_uri ? strdup(setup->playlist_uri) : NULL;
     s->init_uri = kn_buf_take(&init);
     s->is_fmp4 = setup->is_fmp4;
-    s->duration_us = setup->duration_us;
-    s->n_forced = setup->n_forced;
-    s->forced_us = calloc((size_t)setup->n_forced + 1, sizeof(*s->forced_us));
+    kn_cutter_init(&s->cutter, setup->duration_us, setup->forced_us, setup->n_forced);
     s->start_us = KN_NO_TIME;
-    if (!s->base_uri || !s->init_uri || !s->forced_us || (setup->playlist_uri && !s->playlist_uri))
+    if (!s->base_uri || !s->init_uri)
         return kn_fail(err, KN_ENOMEM, "no memory for segments");
-    if (setup->n_forced)
-        memcpy(s->forced_us, setup->forced_us, (size_t)setup->n_forced * sizeof(*s->forced_us));
     const kn_code rc = kn_sink_io_open(&s->io, NULL, false, err);
     if (rc != KN_OK)
         return rc;
@@ -70,9 +88,7 @@ void kn_segments_free(struct kn_segments **segments)
     for (int i = 0; i < s->n_list; i++)
         free(s->list[i].uri);
     free(s->list);
-    free(s->forced_us);
     free(s->base_uri);
-    free(s->playlist_uri);
     free(s->init_uri);
     free(s);
     *segments = NULL;
@@ -126,7 +142,8 @@ static kn_code segment_open(struct kn_segments *s, int64_t start_us, struct kn_e
         free(text);
         return kn_fail(err, KN_ENOMEM, "no memory for segments");
     }
-    s->list[s->n_list++] = (struct kn_segment){.uri = text, .start_us = start_us};
+    // What lies before 0 (encoder delay) is not heard and does not count.
+    s->list[s->n_list++] = (struct kn_segment){.uri = text, .start_us = FFMAX(0, start_us)};
     s->start_us = start_us;
     return file_open(s, text, err);
 }
@@ -163,17 +180,6 @@ kn_code kn_segments_header_done(struct kn_segments *s, AVFormatContext *format, 
     return segment_open(s, 0, err);
 }
 
-// Consumes the cuts that lie at or before this time.
-static bool cut_is_due(struct kn_segments *s, int64_t now_us)
-{
-    bool due = false;
-    while (s->next_forced < s->n_forced && now_us >= s->forced_us[s->next_forced]) {
-        s->next_forced++;
-        due = true;
-    }
-    return due || now_us - s->start_us >= s->duration_us;
-}
-
 kn_code kn_segments_before_trailer(struct kn_segments *s, AVFormatContext *format,
                                    struct kn_error *err)
 {
@@ -193,7 +199,7 @@ kn_code kn_segments_before(struct kn_segments *s, AVFormatContext *format, int t
     s->end_us = FFMAX(s->end_us, now_us + av_rescale_q(packet->duration, time_base, AV_TIME_BASE_Q));
     if (s->start_us == KN_NO_TIME) // fMP4: its first segment is opened when its first fragment ends
         s->start_us = now_us;
-    if (!(packet->flags & AV_PKT_FLAG_KEY) || !cut_is_due(s, now_us))
+    if (!(packet->flags & AV_PKT_FLAG_KEY) || !kn_cutter_is_due(&s->cutter, now_us))
         return KN_OK;
     kn_code rc = kn_segments_before_trailer(s, format, err);
     if (rc == KN_OK)
@@ -208,37 +214,7 @@ kn_code kn_segments_before(struct kn_segments *s, AVFormatContext *format, int t
     return rc;
 }
 
-static kn_code playlist_write(struct kn_segments *s, struct kn_error *err)
-{
-    kn_auto(kn_buf_clear) struct kn_buf b = {0};
-    int64_t longest_us = 0;
-    for (int i = 0; i < s->n_list; i++)
-        longest_us = FFMAX(longest_us, s->list[i].duration_us);
-    kn_buf_printf(&b, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-TARGETDURATION:%lld\n"
-                  "#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-INDEPENDENT-SEGMENTS\n",
-                  s->is_fmp4 ? 7 : 6, (long long)((longest_us + KN_SECOND / 2) / KN_SECOND));
-    if (s->is_fmp4)
-        kn_buf_printf(&b, "#EXT-X-MAP:URI=\"%s\"\n", kn_fs_name(s->init_uri));
-    for (int i = 0; i < s->n_list; i++)
-        kn_buf_printf(&b, "#EXTINF:%.6f,\n%s\n", (double)s->list[i].duration_us / KN_SECOND,
-                      kn_fs_name(s->list[i].uri));
-    kn_buf_puts(&b, "#EXT-X-ENDLIST\n");
-    if (!kn_buf_ok(&b))
-        return kn_fail(err, KN_ENOMEM, "no memory for a playlist");
-    struct kn_sink *sink = NULL;
-    kn_code rc = s->open(s->impl, s->playlist_uri, &sink, err);
-    if (rc == KN_OK)
-        rc = kn_fs_write_all(sink->fd, b.data, b.len, err);
-    if (rc == KN_OK)
-        rc = kn_sink_commit(sink, err);
-    kn_sink_free(&sink);
-    return rc;
-}
-
 kn_code kn_segments_finish(struct kn_segments *s, struct kn_error *err)
 {
-    const kn_code rc = segment_close(s, s->end_us, err);
-    if (rc != KN_OK || !s->playlist_uri)
-        return rc;
-    return playlist_write(s, err);
+    return segment_close(s, s->end_us, err);
 }

@@ -1,10 +1,13 @@
 #pragma once
 /*
- * Segments: one muxer's bytes cut into files at key frames, and the HLS media playlist that lists
- * them (RFC 8216).
+ * Segments: one muxer's bytes cut into files at key frames. Who lists them in a playlist or manifest
+ * asks kn_segments_list().
  *
- *     <base>-00001.ts <base>-00002.ts …  <base>.m3u8            MPEG-TS
- *     <base>-init.mp4 <base>-00001.m4s … <base>.m3u8            fragmented MP4 (also DASH, CMAF)
+ *     <base>-00001.ts <base>-00002.ts …            MPEG-TS
+ *     <base>-init.mp4 <base>-00001.m4s …           fragmented MP4
+ *
+ * Regular cuts lie on a grid of the aimed length that begins at 0, not a length after the one
+ * before: renditions of one film stay aligned, and sound does not drift away by a packet a segment.
  *
  * The muxer never learns of it: bytes go to whichever sink is open (sink_io.h). kn_mux calls the
  * three hooks under its lock.
@@ -16,6 +19,23 @@
 
 #include "base/error.h"
 #include "base/io.h"
+
+// Added to every time in MPEG-TS segments, where no time may be negative: what comes before 0
+// (reordering, encoder delay) fits in, and all renditions keep one clock.
+#define KN_SEGMENTS_TS_OFFSET_US (1400 * 1000)
+
+/* Where cuts are due: encoders ask it where to put key frames, segments where to end. */
+struct kn_cutter {
+    int64_t duration_us;
+    const int64_t *forced_us; // borrowed, rising
+    int n_forced, next_forced;
+    int64_t next_us; // the next regular cut
+};
+
+void kn_cutter_init(struct kn_cutter *cutter, int64_t duration_us, const int64_t *forced_us,
+                    int n_forced);
+/* Whether a cut is due at or before `now_us`; consumes it if so. */
+bool kn_cutter_is_due(struct kn_cutter *cutter, int64_t now_us);
 
 struct kn_segments;
 
@@ -30,10 +50,9 @@ struct kn_segments_setup {
     kn_code (*open)(void *impl, const char *uri, struct kn_sink **out, struct kn_error *err);
     void *impl;
     const char *base_uri;     // names without "-00001.ts"; copied
-    const char *playlist_uri; // copied; NULL: no media playlist (a manifest of another kind lists)
     bool is_fmp4;
     int64_t duration_us;      // aim
-    const int64_t *forced_us; // copied: cut here, whatever the aim
+    const int64_t *forced_us; // borrowed for the life of the segments: cut here, whatever the aim
     int n_forced;
 };
 
@@ -55,5 +74,5 @@ kn_code kn_segments_before(struct kn_segments *segments, AVFormatContext *format
 /* Before the trailer is written. */
 kn_code kn_segments_before_trailer(struct kn_segments *segments, AVFormatContext *format,
                                    struct kn_error *err);
-/* After the trailer: hand over the last segment and the playlist. */
+/* After the trailer: hand over the last segment. */
 kn_code kn_segments_finish(struct kn_segments *segments, struct kn_error *err);

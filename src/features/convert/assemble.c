@@ -3,12 +3,12 @@
 
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/fs.h"
 #include "base/strings.h"
+#include "features/convert/extras.h"
 #include "features/convert/formats.h"
-#include "features/convert/language.h"
+#include "features/convert/group.h"
+#include "features/convert/resolve.h"
 
 /* ---- inputs ---- */
 static int64_t input_origin_us(const struct kn_input *input)
@@ -150,10 +150,6 @@ static kn_code refuse_unknown(const struct kn_convert_output *output, struct kn_
         what = "Crop border";
     else if (output->video.mode == KN_STREAM_ENCODE && output->video.rate == KN_RATE_TARGET_SSIM)
         what = "a target SSIM";
-    else if (output->n_subtitles)
-        what = "Subtitles";
-    else if (output->container == KN_CONTAINER_MPD || output->container == KN_CONTAINER_CMAF)
-        what = "DASH";
     for (int i = 0; i < output->n_audios; i++)
         if (output->audios[i].volume.method == KN_VOLUME_AUTO)
             what = "Volume auto";
@@ -368,92 +364,130 @@ static kn_code add_audio(struct kn_output_run *o, const struct kn_convert_audio 
     return KN_OK;
 }
 
-// Existing captions, copied where the container takes their codec.
-static kn_code add_captions(struct kn_output_run *o, struct kn_error *err)
+// One caption track; `st` is a stream of the input.
+static kn_code add_caption(struct kn_output_run *o, int input, const AVStream *st,
+                           enum AVCodecID codec, const char *language, struct kn_error *err)
 {
     struct kn_run *run = o->run;
-    const AVStream *st;
-    for (int nth = 0; run->inputs[0].input &&
-                      (st = kn_input_stream(run->inputs[0].input, AVMEDIA_TYPE_SUBTITLE, nth));
-         nth++) {
-        if (!kn_container_takes(o->spec->container, st->codecpar->codec_id)) {
-            const kn_code rc = note_add(o, "captions were dropped: the container does not take their kind", err);
-            if (rc != KN_OK)
-                return rc;
-            continue;
-        }
-        struct kn_feed *feed = NULL;
-        int track = 0;
-        const char *own = kn_input_language(st);
-        char language[4] = "und";
-        if (own && !kn_language_normalize(language, own))
-            (void)kn_copy(language, sizeof(language), "und");
-        kn_code rc = feed_find(run, st, 0, &feed, err);
-        if (rc == KN_OK)
-            rc = kn_mux_add(o->mux, language, st->disposition, &track, err);
-        if (rc == KN_OK)
-            rc = feed_copy(feed, o, track, err);
-        if (rc != KN_OK)
-            return rc;
+    struct kn_feed *feed = NULL;
+    kn_code rc = feed_find(run, st, input, &feed, err);
+    struct kn_caption_rendition *r = KN_ARENA_NEW(&run->arena, struct kn_caption_rendition);
+    if (rc == KN_OK && (!r || feed->n_captions == KN_MAX_RENDITIONS))
+        rc = kn_fail(err, r ? KN_ELIMIT : KN_ENOMEM, "no room for more captions");
+    if (rc != KN_OK)
+        return rc;
+    *r = (struct kn_caption_rendition){.output = o, .codec = codec};
+    if (kn_container_format(o->spec->container)->is_segmented) {
+        r->file = &o->caption_files[o->n_caption_files++];
+        (void)kn_copy(r->file->language, sizeof(r->file->language), language);
+    } else {
+        rc = kn_mux_add(o->mux, language, st->disposition, &r->track, err);
     }
-    return KN_OK;
+    if (rc == KN_OK)
+        feed->captions[feed->n_captions++] = r;
+    return rc;
+}
+
+// KeepCaptions: those of the first input.
+static kn_code add_captions(struct kn_output_run *o, struct kn_error *err)
+{
+    const struct kn_input *input = o->run->inputs[0].input;
+    const AVStream *st;
+    kn_code rc = KN_OK;
+    for (int nth = 0; rc == KN_OK && input && (st = kn_input_stream(input, AVMEDIA_TYPE_SUBTITLE, nth));
+         nth++) {
+        const enum AVCodecID codec = kn_caption_codec(o->spec->container, st->codecpar->codec_id);
+        char language[4];
+        kn_resolve_language(language, KN_LANGUAGE_INPUT_FIRST, NULL, kn_input_language(st));
+        rc = codec != AV_CODEC_ID_NONE
+            ? add_caption(o, 0, st, codec, language, err)
+            : note_add(o, "captions were dropped: the container does not take their kind", err);
+    }
+    return rc;
+}
+
+// Subtitles[]: the first caption stream of the input that is named.
+static kn_code add_subtitle(struct kn_output_run *o, const struct kn_convert_subtitle *subtitle,
+                            struct kn_error *err)
+{
+    const int at = subtitle->input_index == KN_INPUT_AUTO ? 0 : subtitle->input_index;
+    const struct kn_input *input = o->run->inputs[at].input;
+    const AVStream *st = input ? kn_input_stream(input, AVMEDIA_TYPE_SUBTITLE, 0) : NULL;
+    if (!st)
+        return kn_fail_as(err, KN_EINVAL, "ResourceContentBad", "'%s' has no captions",
+                          o->run->spec->inputs[at].uri);
+    if (!kn_recode_is_text(st->codecpar->codec_id))
+        return kn_fail_as(err, KN_EINVAL, "NotSupported",
+                          "the captions of '%s' are pictures (%s), and Subtitles takes text",
+                          input->uri, avcodec_get_name(st->codecpar->codec_id));
+    char language[4];
+    kn_resolve_language(language, subtitle->language_control, subtitle->language, kn_input_language(st));
+    return add_caption(o, at, st, kn_subtitle_codec_id(subtitle->codec), language, err);
 }
 
 /* ---- outputs ---- */
-static kn_code output_open_segments(struct kn_output_run *o, struct kn_error *err)
+// In the arena, for the mux keeps it.
+static const struct kn_segments_setup *output_segments(struct kn_output_run *o)
 {
     const struct kn_convert_output *spec = o->spec;
-    kn_auto(kn_buf_clear) struct kn_buf base = {0};
-    const char *dot = strrchr(kn_fs_name(spec->uri), '.');
-    const size_t n = dot ? (size_t)(dot - spec->uri) : strlen(spec->uri);
-    kn_buf_add(&base, spec->uri, n);
-    const bool has_playlist = spec->container != KN_CONTAINER_MPD;
-    return kn_segments_new(&o->segments,
-                           &(struct kn_segments_setup){
-                               .open = kn_run_open_sink,
-                               .impl = o->run,
-                               .base_uri = kn_buf_text(&base),
-                               .playlist_uri = has_playlist ? spec->uri : NULL,
-                               .is_fmp4 = kn_container_format(spec->container)->is_fmp4,
-                               .duration_us = spec->segment.duration_us,
-                               .forced_us = spec->segment.forced_us,
-                               .n_forced = spec->segment.n_forced,
-                           },
-                           err);
+    struct kn_segments_setup *setup = KN_ARENA_NEW(&o->run->arena, struct kn_segments_setup);
+    const char *base = kn_output_base(o);
+    if (!setup || !base)
+        return NULL;
+    *setup = (struct kn_segments_setup){
+        .open = kn_run_open_sink,
+        .impl = o->run,
+        .base_uri = base,
+        .is_fmp4 = kn_container_format(spec->container)->is_fmp4,
+        .duration_us = spec->segment.duration_us,
+        .forced_us = spec->segment.forced_us,
+        .n_forced = spec->segment.n_forced,
+    };
+    return setup;
+}
+
+static int output_dictionaries(const struct kn_output_run *o, AVDictionary **options,
+                               AVDictionary **metadata)
+{
+    const struct kn_container_format *format = kn_container_format(o->spec->container);
+    int av = av_dict_parse_string(options, format->options, "=", ":", 0);
+    for (int i = 0; i < o->spec->features.n_metadata; i++)
+        av |= av_dict_set(metadata, o->spec->features.metadata[i].key,
+                          o->spec->features.metadata[i].value, 0);
+    // Keys that MP4 has no name for are kept where players that look will find them.
+    if (o->spec->features.n_metadata && kn_equal(format->muxer, "mp4"))
+        av |= av_dict_set(options, "movflags", format->is_segmented
+                          ? "frag_custom+dash+delay_moov+skip_trailer+use_metadata_tags"
+                          : "+faststart+use_metadata_tags", 0);
+    return av;
 }
 
 static kn_code output_open_mux(struct kn_output_run *o, struct kn_error *err)
 {
     const struct kn_container_format *format = kn_container_format(o->spec->container);
-    const struct kn_run *run = o->run;
-    kn_code rc = format->is_segmented
-        ? output_open_segments(o, err)
-        : kn_run_open_sink(o->run, o->spec->uri, &o->sink, err);
-    if (rc != KN_OK)
-        return rc;
+    const struct kn_input_run *first = &o->run->inputs[0];
+    const struct kn_segments_setup *segments = format->is_segmented ? output_segments(o) : NULL;
+    kn_code rc = KN_OK;
+    if (format->is_segmented && !segments)
+        rc = kn_fail(err, KN_ENOMEM, "no memory for segments");
+    else if (!format->is_segmented)
+        rc = kn_run_open_sink(o->run, o->spec->uri, &o->sink, err);
     AVDictionary *options = NULL, *metadata = NULL;
-    int av = av_dict_parse_string(&options, format->options, "=", ":", 0);
-    for (int i = 0; i < o->spec->features.n_metadata; i++)
-        av |= av_dict_set(&metadata, o->spec->features.metadata[i].key,
-                          o->spec->features.metadata[i].value, 0);
-    // Keys that MP4 has no name for are kept where players that look will find them.
-    if (o->spec->features.n_metadata && kn_equal(format->muxer, "mp4"))
-        av |= av_dict_set(&options, "movflags", format->is_segmented
-                          ? "frag_custom+dash+delay_moov+skip_trailer+use_metadata_tags"
-                          : "+faststart+use_metadata_tags", 0);
-    if (av < 0)
+    if (rc == KN_OK && output_dictionaries(o, &options, &metadata) < 0)
         rc = kn_fail(err, KN_ENOMEM, "no memory for options");
     if (rc == KN_OK)
         rc = kn_mux_new(&o->mux,
                         &(struct kn_mux_setup){
                             .format = format->muxer,
                             .sink = o->sink,
-                            .segments = o->segments,
+                            .segments = segments,
+                            .splits_tracks = format->splits_tracks,
                             .options = options,
                             .metadata = metadata,
-                            .chapters_from = o->spec->trans.keep_chapters && run->inputs[0].input
-                                ? run->inputs[0].input->format : NULL,
-                            .chapters_shift_us = -run->inputs[0].origin_us - o->timeline.spans[0].from_us,
+                            .chapters_from = o->spec->trans.keep_chapters && first->input &&
+                                    !format->is_segmented ? first->input->format : NULL,
+                            .chapters_shift_us = -first->origin_us - o->timeline.spans[0].from_us,
+                            .chapters_end_us = o->duration_us,
                         },
                         err);
     av_dict_free(&options);
@@ -461,19 +495,36 @@ static kn_code output_open_mux(struct kn_output_run *o, struct kn_error *err)
     return rc;
 }
 
+static kn_code output_reserve_captions(struct kn_output_run *o, struct kn_error *err)
+{
+    size_t n = (size_t)o->spec->n_subtitles;
+    const struct kn_input *input = o->run->inputs[0].input;
+    for (int nth = 0; input && kn_input_stream(input, AVMEDIA_TYPE_SUBTITLE, nth); nth++)
+        n++;
+    o->caption_files = kn_arena_array(&o->run->arena, n, sizeof(*o->caption_files));
+    return o->caption_files || n == 0 ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for captions");
+}
+
 static kn_code output_assemble(struct kn_output_run *o, int pass, struct kn_error *err)
 {
     if (pass == 1)
         return o->has_video && o->video.n_passes == 2 ? add_video(o, pass, err) : KN_OK;
-    kn_code rc = output_open_mux(o, err);
+    const bool is_segmented = kn_container_format(o->spec->container)->is_segmented;
+    const bool has_sound = kn_container_format(o->spec->container)->has_audio;
+    kn_code rc = output_reserve_captions(o, err);
+    if (rc == KN_OK && (!is_segmented || o->has_video || (has_sound && o->spec->n_audios)))
+        rc = output_open_mux(o, err);
     if (rc == KN_OK && o->has_video)
         rc = add_video(o, pass, err);
-    if (kn_container_format(o->spec->container)->has_audio)
-        for (int i = 0; rc == KN_OK && i < o->spec->n_audios; i++)
-            rc = add_audio(o, &o->spec->audios[i], err);
+    for (int i = 0; rc == KN_OK && has_sound && i < o->spec->n_audios; i++)
+        rc = add_audio(o, &o->spec->audios[i], err);
+    for (int i = 0; rc == KN_OK && i < o->spec->n_subtitles; i++)
+        rc = add_subtitle(o, &o->spec->subtitles[i], err);
     if (rc == KN_OK && o->spec->trans.keep_captions)
         rc = add_captions(o, err);
-    if (rc == KN_OK && kn_mux_n_tracks(o->mux) == 0)
+    if (rc == KN_OK && !is_segmented)
+        rc = kn_extras_add(o, err);
+    if (rc == KN_OK && (!o->mux || kn_mux_n_tracks(o->mux) == 0) && o->n_caption_files == 0)
         rc = kn_fail_as(err, KN_EINVAL, "NoAudioStream", "nothing is left to put into the output");
     return rc;
 }
@@ -534,6 +585,8 @@ void kn_run_disassemble(struct kn_run *run)
             kn_video_rendition_clear(feed->videos[i]);
         for (int i = 0; i < feed->n_audios; i++)
             kn_audio_rendition_clear(feed->audios[i]);
+        for (int i = 0; i < feed->n_captions; i++)
+            kn_caption_rendition_clear(feed->captions[i]);
         *feed = (struct kn_feed){0};
     }
     run->n_feeds = 0;

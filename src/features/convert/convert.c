@@ -62,7 +62,8 @@ static void run_clear(struct kn_run *run)
     for (int i = 0; run->outputs && i < run->n_outputs; i++) {
         struct kn_output_run *o = &run->outputs[i];
         kn_mux_free(&o->mux);
-        kn_segments_free(&o->segments);
+        for (int k = 0; k < o->n_caption_files; k++)
+            kn_buf_clear(&o->caption_files[k].text);
         kn_sink_free(&o->sink);
         json_decref(o->notes);
         json_decref(o->meta);
@@ -127,9 +128,11 @@ static bool wants_two_passes(const struct kn_run *run)
 static void output_finish(struct kn_output_run *o)
 {
     struct kn_error err = {0};
-    kn_code rc = kn_mux_finish(o->mux, &err);
+    kn_code rc = o->mux ? kn_mux_finish(o->mux, &err) : KN_OK;
     if (rc == KN_OK)
         rc = kn_output_check(o, &err);
+    if (rc == KN_OK && kn_container_format(o->spec->container)->is_segmented)
+        rc = kn_output_write_manifests(o, &err);
     if (rc == KN_OK && o->sink)
         rc = kn_sink_commit(o->sink, &err);
     if (rc != KN_OK)

@@ -50,6 +50,13 @@ static bool copy_place(const struct kn_target *t, AVPacket *packet, int64_t pts_
     return true;
 }
 
+static void caption_packet(struct kn_feed *feed, const AVPacket *packet)
+{
+    for (int i = 0; i < feed->n_captions; i++)
+        if (!feed->captions[i]->is_done)
+            kn_caption_rendition_packet(feed->captions[i], packet);
+}
+
 static void copy_packet(struct kn_feed *feed, const AVPacket *packet, int64_t time_us)
 {
     const int64_t pts_us = packet->pts == AV_NOPTS_VALUE
@@ -136,9 +143,24 @@ static bool target_wants(struct kn_target *t, const struct kn_timeline *timeline
     return !t->is_done;
 }
 
+static bool caption_is_wanted(struct kn_caption_rendition *r, int64_t time_us)
+{
+    struct kn_target target = {r->output, r->track, r->is_done};
+    int64_t out_us;
+    if (!r->file) {
+        r->is_done = !target_wants(&target, &r->output->timeline, time_us);
+        return !r->is_done;
+    }
+    (void)kn_timeline_map(&r->output->timeline, time_us, &out_us);
+    r->is_done |= out_us == INT64_MAX;
+    return !r->is_done;
+}
+
 static bool feed_is_wanted(struct kn_feed *feed, int64_t time_us)
 {
     bool wanted = false;
+    for (int i = 0; i < feed->n_captions; i++)
+        wanted |= caption_is_wanted(feed->captions[i], time_us);
     for (int i = 0; i < feed->n_videos; i++) {
         struct kn_video_rendition *r = feed->videos[i];
         int64_t out_us;
@@ -170,6 +192,8 @@ static void target_mark(struct kn_target *t, const struct kn_timeline *timeline,
 
 static void feed_mark(struct kn_feed *feed, int64_t time_us)
 {
+    for (int i = 0; i < feed->n_captions; i++)
+        kn_caption_rendition_mark(feed->captions[i], time_us);
     for (int i = 0; i < feed->n_copies; i++)
         target_mark(&feed->copies[i], &feed->copies[i].output->timeline, time_us);
     // What an encoder still holds (its delay, filters with look-ahead) lies a little before.
@@ -231,6 +255,7 @@ static kn_code feed_part(struct kn_feed *feed, const struct kn_feed_part *part, 
         }
         end_us = FFMAX(end_us, item.time_us + av_rescale_q(item.packet->duration, st->time_base, microseconds));
         copy_packet(feed, item.packet, item.time_us);
+        caption_packet(feed, item.packet);
         if (decodes)
             rc = kn_decoder_feed(decoder, item.packet, feed_frame, feed, err);
         av_packet_free(&item.packet);
@@ -249,6 +274,10 @@ static kn_code feed_part(struct kn_feed *feed, const struct kn_feed_part *part, 
 static kn_code feed_run(struct kn_feed *feed, struct kn_error *err)
 {
     kn_code rc = feed->n_copies ? copy_describe(feed, err) : KN_OK;
+    const struct kn_feed_part *first = &feed->parts[0];
+    for (int i = 0; rc == KN_OK && i < feed->n_captions; i++)
+        kn_caption_rendition_start(
+            feed->captions[i], feed->run->inputs[first->input].input->format->streams[first->stream]);
     bool wanted = true;
     for (int i = 0; rc == KN_OK && wanted && i < feed->n_parts; i++)
         rc = feed_part(feed, &feed->parts[i], &wanted, err);
@@ -258,6 +287,8 @@ static kn_code feed_run(struct kn_feed *feed, struct kn_error *err)
         kn_channel_close(feed->videos[i]->channel);
     for (int i = 0; i < feed->n_audios; i++)
         (void)kn_audio_rendition_end(feed->audios[i], &(struct kn_error){0}); // told to its outputs
+    for (int i = 0; i < feed->n_captions; i++)
+        kn_caption_rendition_end(feed->captions[i]);
     for (int i = 0; i < feed->n_copies; i++) {
         struct kn_target *t = &feed->copies[i];
         struct kn_error why = {0};

@@ -11,15 +11,18 @@
 static const struct kn_container_format formats[] = {
     [KN_CONTAINER_MP4] = {"mp4", "movflags=+faststart", .has_video = true, .has_audio = true,
                           .keeps_cover = true, .caption = AV_CODEC_ID_MOV_TEXT},
-    [KN_CONTAINER_M3U8] = {"mpegts", "", .has_video = true, .has_audio = true, .is_segmented = true},
+    [KN_CONTAINER_M3U8] = {"mpegts", "", .has_video = true, .has_audio = true, .is_segmented = true,
+                           .has_playlist = true},
     [KN_CONTAINER_FLV] = {"flv", "flvflags=no_duration_filesize", .has_video = true, .has_audio = true},
     [KN_CONTAINER_TS] = {"mpegts", "", .has_video = true, .has_audio = true},
     [KN_CONTAINER_HLS_FMP4] = {"mp4", FMP4_OPTIONS, .has_video = true, .has_audio = true,
-                               .is_segmented = true, .is_fmp4 = true},
+                               .is_segmented = true, .is_fmp4 = true, .has_playlist = true},
     [KN_CONTAINER_MPD] = {"mp4", FMP4_OPTIONS, .has_video = true, .has_audio = true,
-                          .is_segmented = true, .is_fmp4 = true},
+                          .is_segmented = true, .is_fmp4 = true, .splits_tracks = true,
+                          .has_mpd = true},
     [KN_CONTAINER_CMAF] = {"mp4", FMP4_OPTIONS, .has_video = true, .has_audio = true,
-                           .is_segmented = true, .is_fmp4 = true},
+                           .is_segmented = true, .is_fmp4 = true, .splits_tracks = true,
+                           .has_playlist = true, .has_mpd = true},
     [KN_CONTAINER_MXF] = {"mxf", "", .has_video = true, .has_audio = true},
     [KN_CONTAINER_MP3] = {"mp3", "", .has_audio = true, .keeps_cover = true},
     [KN_CONTAINER_OGG] = {"ogg", "", .has_audio = true},
@@ -67,8 +70,6 @@ bool kn_container_takes(enum kn_container container, enum AVCodecID codec)
         return is_among(in_ts, KN_COUNT(in_ts), codec);
     if (container == KN_CONTAINER_MXF)
         return is_among(in_mxf, KN_COUNT(in_mxf), codec);
-    if (format->codec_tag)
-        return av_codec_get_tag(format->codec_tag, codec) != 0;
     return avformat_query_codec(format, codec, FF_COMPLIANCE_NORMAL) == 1;
 }
 

@@ -16,6 +16,9 @@ struct kn_container_format {
     bool has_video, has_audio;
     bool is_segmented;      // a playlist or manifest and many files
     bool is_fmp4;           // segments are fragmented MP4
+    bool splits_tracks;     // each track lies in files of its own
+    bool has_playlist;      // an HLS media playlist lists its segments
+    bool has_mpd;           // a DASH manifest lists them
     bool keeps_attachments; // Matroska
     bool keeps_cover;       // can carry an attached picture
     enum AVCodecID caption; // what text captions become; AV_CODEC_ID_NONE: dropped

@@ -28,7 +28,9 @@
 #include "engine/media/segments.h"
 #include "features/context.h"
 #include "features/convert/audio_plan.h"
+#include "features/convert/captions.h"
 #include "features/convert/convert_spec.h"
+#include "features/convert/manifest.h"
 #include "features/convert/video_plan.h"
 #include "features/convert/watermark.h"
 
@@ -47,6 +49,14 @@ struct kn_timeline {
  * span begins, or INT64_MAX after the last. */
 bool kn_timeline_map(const struct kn_timeline *timeline, int64_t in_us, int64_t *out_us);
 
+/* What a segmented output adds to a manifest: one playlist's worth. In the run's arena. */
+struct kn_output_rendition {
+    enum kn_rendition kind;
+    const char *name;                // "eng", "eng 2"; unique among the output's of its kind
+    struct kn_rendition_facts facts; // facts.uri: its media playlist
+    struct kn_dash_track dash;
+};
+
 struct kn_output_run {
     struct kn_run *run;                   // borrowed
     const struct kn_convert_output *spec; // borrowed
@@ -56,8 +66,11 @@ struct kn_output_run {
     struct kn_video_plan video; // when has_video
     bool has_video;
     struct kn_sink *sink;         // owned
-    struct kn_segments *segments; // owned
-    struct kn_mux *mux;           // owned
+    struct kn_mux *mux;           // owned; NULL when there are caption files alone
+    struct kn_caption_file *caption_files; // in the run's arena
+    int n_caption_files;
+    struct kn_output_rendition *renditions; // in the run's arena; of segmented outputs, when done
+    int n_renditions;
     json_t *notes;                // owned: array of sentences
     json_t *meta;                 // owned: OutFileMeta; NULL until checked
     pthread_mutex_t lock;
@@ -95,8 +108,7 @@ struct kn_video_rendition {
     int64_t last_pts;             // in time_base
     int64_t phase_us;             // how far after the grid's first tick the first picture came
     int64_t end_us;               // where the last picture ends
-    int64_t segment_us;           // where the current segment began
-    int next_forced;
+    struct kn_cutter cutter;      // where segments, and so key frames, begin
     int64_t durations[256][2];    // ring: pts and duration of frames inside the encoder
     unsigned n_durations;
     AVPacket *held;               // owned: the last packet; only then its length is known
@@ -137,6 +149,8 @@ struct kn_feed {
     int n_audios;
     struct kn_target copies[KN_MAX_RENDITIONS];
     int n_copies;
+    struct kn_caption_rendition *captions[KN_MAX_RENDITIONS];
+    int n_captions;
     pthread_t thread;
     bool has_thread;
     int64_t copy_end_us; // where the last copied packet ends

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/strings.h"
 #include "engine/media/av_error.h"
+#include "features/convert/formats.h"
 #include "features/convert/run.h"
 
 // Two frames keep the rendition busy while the decoder works; more only costs memory.
@@ -55,12 +56,6 @@ static kn_code rendition_write_last(struct kn_video_rendition *r, struct kn_erro
 }
 
 /* ---- encoder ---- */
-static int64_t segment_duration_us(const struct kn_video_rendition *r)
-{
-    const struct kn_output_run *o = r->target.output;
-    return o->segments ? o->spec->segment.duration_us : 0;
-}
-
 static kn_code rendition_stats(const struct kn_video_rendition *r, AVDictionary **options,
                                struct kn_error *err)
 {
@@ -127,20 +122,6 @@ static kn_code rendition_open_encoder(struct kn_video_rendition *r, const AVFram
     return rc;
 }
 
-// A segment must begin with a key frame: same arithmetic as in segments.c.
-static bool rendition_cuts_here(struct kn_video_rendition *r, int64_t now_us)
-{
-    const struct kn_convert_segment *s = &r->target.output->spec->segment;
-    bool cuts = now_us - r->segment_us >= segment_duration_us(r);
-    while (r->next_forced < s->n_forced && now_us >= s->forced_us[r->next_forced]) {
-        r->next_forced++;
-        cuts = true;
-    }
-    if (cuts)
-        r->segment_us = now_us;
-    return cuts;
-}
-
 static kn_code rendition_encode(void *impl, AVFrame *frame, struct kn_error *err)
 {
     struct kn_video_rendition *r = impl;
@@ -160,8 +141,12 @@ static kn_code rendition_encode(void *impl, AVFrame *frame, struct kn_error *err
     if (frame->pts <= r->last_pts)
         return KN_OK; // two pictures on one tick of the grid: the first stays
     r->last_pts = frame->pts;
-    frame->pict_type = segment_duration_us(r) > 0 && rendition_cuts_here(r, now_us)
-        ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
+    // A segment must begin with a key frame; kn_segments reckons from the same ticks.
+    const struct kn_convert_output *spec = r->target.output->spec;
+    const bool begins_segment =
+        kn_container_format(spec->container)->is_segmented &&
+        kn_cutter_is_due(&r->cutter, av_rescale_q(frame->pts, r->time_base, microseconds));
+    frame->pict_type = begins_segment ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
     if (r->plan->is_constant_rate)
         r->end_us = av_rescale_q(frame->pts + 1, r->time_base, microseconds);
     // What decoders attach (closed captions, HDR data of a picture now SDR) is not the output's.
@@ -281,6 +266,8 @@ static void *rendition_main(void *arg)
 
 kn_code kn_video_rendition_start(struct kn_video_rendition *r, struct kn_error *err)
 {
+    const struct kn_convert_segment *segment = &r->target.output->spec->segment;
+    kn_cutter_init(&r->cutter, segment->duration_us, segment->forced_us, segment->n_forced);
     r->channel = kn_channel_new(CHANNEL_FRAMES);
     r->like = av_frame_alloc();
     r->held = av_packet_alloc();

@@ -23,7 +23,8 @@ kn_code kn_json_parse(json_t **out, const char *text, size_t n, const char *what
 
 char *kn_json_text(const json_t *value)
 {
-    return json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    // 15 digits: 0.1 is written as 0.1.
+    return json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
 }
 
 // The member, or NULL when it is absent, null or "" (which all mean "not given").

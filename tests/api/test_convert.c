@@ -143,7 +143,10 @@ static void a_finished_job_shows_what_it_made(void **state)
     json_auto_t *made = api_call(&server, "SubmitMediaConvertJob", "Config=%s", CONFIG);
     const struct kn_job_outcome done = {
         .state = KN_JOB_SUCCEEDED,
-        .result = "{\"OutputGroups\":[{\"Status\":\"Success\",\"Outputs\":[{\"Status\":\"Success\","
+        .result = "{\"Inputs\":[{\"FileBasicInfo\":{\"FileType\":\"source_file\"}}],"
+                  "\"Engines\":{\"libavcodec\":\"59\"},"
+                  "\"OutputGroups\":[{\"Status\":\"Success\",\"Outputs\":[{\"Status\":\"Success\","
+                  "\"Notes\":[\"AAC-LC stands in for HE-AAC\"],"
                   "\"Uri\":\"oss://out/trailer/720p/trailer.mp4\",\"Meta\":{\"FileBasicInfo\":"
                   "{\"FileSize\":\"9876543\",\"Duration\":\"61.440000\"},\"VideoStreamInfoList\":"
                   "[{\"Codec_name\":\"h264\"}]}}]}]}"};
@@ -162,6 +165,12 @@ static void a_finished_job_shows_what_it_made(void **state)
     assert_string_equal(text(basic, "FileName"), "trailer.mp4");
     assert_string_equal(text(basic, "FileStatus"), "Normal");
     assert_string_equal(text(basic, "FileSize"), "9876543");
+    assert_int_equal(json_array_size(at(output, "Notes")), 1);
+    const json_t *input = first(job, "InputDetails");
+    assert_string_equal(text(input, "Name"), "main");
+    assert_string_equal(text(at(at(input, "InFileMeta"), "FileBasicInfo"), "FileType"),
+                        "source_file");
+    assert_string_equal(text(at(job, "Engines"), "libavcodec"), "59");
     free(api_refused(&server, 400, "PermissionDenied.JobInComplete", "CancelMediaConvertJob",
                      "JobId=%s", text(made, "JobId")));
 }

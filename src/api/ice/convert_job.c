@@ -131,6 +131,14 @@ static void times_put(const struct view *view, json_t *out, const json_t *made, 
         kn_put_time(out, "FinishTime", view->job->finished_us);
 }
 
+/* Where the run had to choose: ours, the vendor's job has no such members. */
+static void notes_put(json_t *out, const json_t *made)
+{
+    json_t *notes = json_object_get(made, "Notes");
+    if (json_array_size(notes) > 0)
+        (void)json_object_set(out, "Notes", notes);
+}
+
 static json_t *output_json(const struct view *view, const json_t *echo, const json_t *made)
 {
     json_t *out = json_object();
@@ -139,6 +147,7 @@ static json_t *output_json(const struct view *view, const json_t *echo, const js
     kn_put_text(out, "Status", status);
     times_put(view, out, made, status);
     code_put(view, out, made, status);
+    notes_put(out, made);
     const char *uri = kn_json_get(made, "Uri", NULL);
     if (strcmp(status, "Success") != 0 || !uri)
         return out;
@@ -207,6 +216,24 @@ static void detail_put(const struct view *view, json_t *out)
     (void)json_object_set_new(out, "OutputGroupDetails", groups);
 }
 
+/* What went in, and which libraries made what came out: ours as well. */
+static void inputs_put(const struct view *view, json_t *out)
+{
+    json_t *inputs = json_array();
+    for (size_t i = 0; i < json_array_size(json_object_get(view->made, "Inputs")); i++) {
+        json_t *input = json_object();
+        kn_put_text(input, "Name", kn_json_get(nth(view->echo, "Inputs", i), "Name", NULL));
+        (void)json_object_set(input, "InFileMeta", (json_t *)nth(view->made, "Inputs", i));
+        (void)json_array_append_new(inputs, input);
+    }
+    if (json_array_size(inputs) > 0)
+        (void)json_object_set(out, "InputDetails", inputs);
+    json_decref(inputs);
+    json_t *engines = json_object_get(view->made, "Engines");
+    if (json_object_size(engines) > 0)
+        (void)json_object_set(out, "Engines", engines);
+}
+
 json_t *kn_convert_job_json(const struct kn_job *job, const char *region, bool has_detail)
 {
     json_t *out = json_object();
@@ -235,6 +262,7 @@ json_t *kn_convert_job_json(const struct kn_job *job, const char *region, bool h
     if (has_detail) {
         view.made = parsed(job->result ? job->result : job->detail);
         detail_put(&view, out);
+        inputs_put(&view, out);
     }
     json_decref(view.made);
     json_decref(view.echo);

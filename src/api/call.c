@@ -2,8 +2,11 @@
 /* What handlers share: reading arguments, building answers. */
 #include "api/call.h"
 
+#include <string.h>
+
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/strings.h"
 #include "base/time.h"
 
 bool kn_arg_has(const struct kn_call *call, const char *name)
@@ -35,6 +38,20 @@ const char *kn_arg_source(struct kn_call *call, const char *name)
     const json_t *value = json_object_get(call->args, name);
     kn_auto(kn_free) char *text = value ? kn_json_text(value) : NULL;
     return text ? kn_arena_strdup(&call->arena, text) : NULL;
+}
+
+kn_code kn_call_covers(const struct kn_call *call, const char *uri, struct kn_error *err)
+{
+    const char *bucket = uri + strlen("oss://");
+    size_t n = strcspn(bucket, "/");
+    char name[64];
+    if (!kn_starts_with(uri, "oss://") || n >= sizeof(name))
+        return kn_fail_as(err, KN_EINVAL, "BucketNameInvalid", "'%s' names no bucket", uri);
+    memcpy(name, bucket, n);
+    name[n] = '\0';
+    if (kn_key_covers(&call->key, name, bucket[n] ? bucket + n + 1 : ""))
+        return KN_OK;
+    return kn_fail_as(err, KN_EINVAL, "ResourceAccess", "this access key may not touch '%s'", uri);
 }
 
 void kn_put_text(json_t *object, const char *name, const char *text)

@@ -54,6 +54,12 @@ json_t *kn_arg_json(const struct kn_call *call, const char *name);     // NULL w
  * or inside a JSON body. NULL when absent, or without memory. */
 const char *kn_arg_source(struct kn_call *call, const char *name);
 
+/*
+ * Whether the caller's key may touch oss://bucket/key. KN_EINVAL with the reasons ResourceAccess and,
+ * when that is no such address, BucketNameInvalid.
+ */
+kn_code kn_call_covers(const struct kn_call *call, const char *uri, struct kn_error *err);
+
 /* ---- the answer ---- */
 
 /* Set a member of an object to text; NULL or "" text leaves it out. */

@@ -21,20 +21,6 @@
 
 /* ---- submit ---- */
 
-static kn_code key_covers(const struct kn_key *key, const char *uri, struct kn_error *err)
-{
-    const char *bucket = uri + strlen("oss://");
-    size_t n = strcspn(bucket, "/");
-    char name[64];
-    if (n >= sizeof(name))
-        return kn_fail_as(err, KN_EINVAL, "BucketNameInvalid", "'%s' names no bucket", uri);
-    memcpy(name, bucket, n);
-    name[n] = '\0';
-    if (kn_key_covers(key, name, bucket[n] ? bucket + n + 1 : ""))
-        return KN_OK;
-    return kn_fail_as(err, KN_EINVAL, "ResourceAccess", "this access key may not touch '%s'", uri);
-}
-
 /*
  * Walk the canonical object: media ids become the addresses of their files, and every address in a
  * bucket must be one that the caller's key covers.
@@ -51,14 +37,15 @@ static kn_code addresses_settle(struct kn_call *call, json_t *value, struct kn_e
     }
     json_object_foreach(value, name, member) {
         const char *text = json_string_value(member);
-        if (rc == KN_OK && text && strcmp(name, "Uri") == 0 && kn_starts_with(text, "media://")) {
+        bool is_address = strcmp(name, "Uri") == 0 || strcmp(name, "Media") == 0;
+        if (rc == KN_OK && text && is_address && kn_starts_with(text, "media://")) {
             rc = kn_media_uri(call->api->config.db, text + strlen("media://"), &call->arena, &text,
                               err);
             if (rc == KN_OK && json_string_set(member, text) != 0)
                 rc = kn_fail(err, KN_ENOMEM, "no memory for an address");
         }
         if (rc == KN_OK && text && kn_starts_with(text, "oss://"))
-            rc = key_covers(&call->key, text, err);
+            rc = kn_call_covers(call, text, err);
         else if (rc == KN_OK && !text)
             rc = addresses_settle(call, member, err);
     }

@@ -69,17 +69,32 @@ static void call_free(struct kn_call **address)
     free(call);
 }
 
-static bool calls_add(struct kn_api_calls *calls, struct kn_call *call)
+/*
+ * Put a call on the list. Who sent a large body is not known yet (call->key is empty): those share one
+ * place among the callers.
+ */
+static kn_code calls_add(struct kn_api_calls *calls, struct kn_call *call, int max_per_key,
+                         struct kn_error *err)
 {
     struct entry *entry = calloc(1, sizeof(*entry));
     if (!entry)
-        return false;
+        return kn_fail(err, KN_ENOMEM, "no memory to hand the call over");
     entry->call = call;
+    int n_waiting = 0;
     pthread_mutex_lock(&calls->lock);
-    entry->next = calls->first;
-    calls->first = entry;
+    for (const struct entry *at = calls->first; at; at = at->next)
+        n_waiting += strcmp(at->call->key.id, call->key.id) == 0;
+    bool has_room = n_waiting < max_per_key;
+    if (has_room) {
+        entry->next = calls->first;
+        calls->first = entry;
+    }
     pthread_mutex_unlock(&calls->lock);
-    return true;
+    if (has_room)
+        return KN_OK;
+    free(entry);
+    return kn_fail_as(err, KN_ELIMIT, "Throttling.User", "%d calls of this key wait already",
+                      n_waiting);
 }
 
 /* Take the call of a request off the list: whoever gets it replies. NULL when it is not there. */
@@ -240,8 +255,10 @@ static void call_serve_on_pool(struct kn_http_request *request, void *context)
 static void call_hand_over(struct kn_call *call)
 {
     struct kn_error err = {0};
-    if (!calls_add(call->api->calls, call)) {
-        call_end(call, kn_fail(&err, KN_ENOMEM, "no memory to hand the call over"), &err);
+    struct kn_api *api = call->api;
+    kn_code rc = calls_add(api->calls, call, api->config.max_waiting_per_key, &err);
+    if (rc != KN_OK) {
+        call_end(call, rc, &err);
         return;
     }
     kn_http_run(call->request, call_serve_on_pool, call->api);
@@ -298,7 +315,7 @@ void kn_api_on_error(struct kn_http_request *request, int status, const char *me
         const char *reason;
     } reasons[] = {
         {400, "BadRequest"},      {408, "RequestTimeout"},         {413, "RequestTooLarge"},
-        {414, "RequestUriTooLong"}, {431, "RequestHeadersTooLarge"}, {503, "Throttling.User"},
+        {414, "RequestUriTooLong"}, {431, "RequestHeadersTooLarge"}, {503, "Throttling"},
     };
     struct kn_error err = {0};
     (void)kn_fail(&err, KN_EBUG, "%s", message ? message : "");
@@ -339,6 +356,10 @@ kn_code kn_api_new(struct kn_api **out, const struct kn_api_config *config, stru
         return kn_fail(err, KN_ENOMEM, "no memory for the API");
     api->config = *config;
     api->started_us = kn_now_us();
+    if (api->config.max_waiting_per_key == 0)
+        api->config.max_waiting_per_key = KN_MAX_WAITING_PER_KEY;
+    if (api->config.max_queued_jobs == 0)
+        api->config.max_queued_jobs = KN_MAX_QUEUED_JOBS;
     api->calls = calloc(1, sizeof(*api->calls));
     bool has_texts = texts_dup(&api->config, config);
     if (!api->calls || !has_texts)

@@ -24,6 +24,8 @@ struct kn_api_config {
     struct kn_jobs *jobs;
     struct kn_store *store;
     const char *account_id, *region;
+    int64_t max_queued_jobs;    // submits are throttled while more wait; 0: KN_MAX_QUEUED_JOBS
+    int max_waiting_per_key;    // calls of one key that wait for a thread; 0: KN_MAX_WAITING_PER_KEY
     int n_workers;              // jobs at once on this machine; told to whoever asks
     const char *const *oss_hosts; // NULL-terminated: as kn_uri_parse() takes them; copied
     const char *help_url;         // NULL, or where errors are explained: "Recommend" of errors

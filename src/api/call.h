@@ -15,6 +15,7 @@
 
 #include "access/access.h"
 #include "api/api.h"
+#include "api/backlog.h"
 #include "api/operation.h"
 #include "base/arena.h"
 #include "base/buf.h"
@@ -23,6 +24,7 @@
 struct kn_api {
     struct kn_api_config config; // texts owned
     struct kn_api_calls *calls;  // owned: handed to pool threads and not yet replied to
+    struct kn_backlog backlog;
     int64_t started_us;
 };
 

@@ -43,6 +43,8 @@ static const struct row rows[] = {
     {"InvalidSecurityToken.Expired", 400, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired."},
     {"Forbidden.RAM", 403, "Forbidden.RAM", "User not authorized to operate on the specified resource, or this API doesn't support RAM."},
     {"NoPermission", 403, "NoPermission", "You are not authorized to do this action. You should be authorized by RAM."},
+    {"Throttling", 400, "Throttling", "Request was denied due to request throttling."},
+    {"Throttling.Api", 400, "Throttling.Api", "Request was denied due to api flow control."},
     {"Throttling.User", 400, "Throttling.User", "Request was denied due to user flow control."},
     {"IdempotentParameterMismatch", 400, "IdempotentParameterMismatch", "The request is retried with updated parameters."},
     {"LastTokenProcessing", 403, "LastTokenProcessing", "The last token request is processing."},

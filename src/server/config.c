@@ -50,6 +50,8 @@ static const struct setting settings[] = {
     {"tls_cert", TEXT, NULL, "FILE", "certificate chain (PEM)", 0, 0},
     {"tls_key", TEXT, NULL, "FILE", "its private key (PEM)", 0, 0},
     {"worker_program", TEXT, NULL, "FILE", "kinora-worker, when it lies elsewhere", 0, 0},
+    {"max_queued_jobs", NUMBER, "100000", "N", "submits are throttled while more jobs wait", 1,
+     INT64_C(1) << 40},
     {"keep_jobs_days", NUMBER, "30", "N", "finished jobs are forgotten after this", 1, 36500},
     {"keep_events_days", NUMBER, "7", "N", "acknowledged events likewise", 1, 36500},
     {"cache_limit_mb", NUMBER, "10240", "N", "caches and intermediates are evicted beyond", 0,
@@ -333,6 +335,7 @@ static kn_code struct_fill(struct kn_config *config, const struct said said[N_SE
     config->tls_cert = text_of(said, "tls_cert");
     config->tls_key = text_of(said, "tls_key");
     config->worker_program = text_of(said, "worker_program");
+    config->max_queued_jobs = number_of(said, "max_queued_jobs", 0);
     config->keep_jobs_days = number_of(said, "keep_jobs_days", 0);
     config->keep_events_days = number_of(said, "keep_events_days", 0);
     config->cache_limit_mb = number_of(said, "cache_limit_mb", 0);

@@ -31,6 +31,7 @@ struct kn_config {
     const char *tls;             // "auto", or NULL
     const char *tls_cert, *tls_key;
     const char *worker_program;  // NULL: beside this program, then KN_LIBEXEC
+    int64_t max_queued_jobs;
     int64_t keep_jobs_days, keep_events_days, cache_limit_mb;
 };
 

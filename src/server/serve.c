@@ -226,6 +226,7 @@ static kn_code fronts_start(struct kn_service *s, const struct kn_config *config
                                             .account_id = config->account_id,
                                             .region = config->region,
                                             .n_workers = config->n_workers,
+                                            .max_queued_jobs = config->max_queued_jobs,
                                             .oss_hosts = s->oss_hosts},
                     err);
     if (rc != KN_OK)
@@ -245,16 +246,6 @@ static kn_code fronts_start(struct kn_service *s, const struct kn_config *config
 }
 
 /* ---- workers ---- */
-
-// What ran when the service last ended, however it did, waits again before anybody claims.
-static kn_code jobs_recover(struct kn_service *s, struct kn_error *err)
-{
-    int n = 0;
-    kn_code rc = kn_jobs_recover(s->jobs, &n, err);
-    if (rc == KN_OK && n > 0)
-        KN_INFO(NULL, "%d jobs that were running when the service ended wait again", n);
-    return rc;
-}
 
 static kn_code workers_start(struct kn_service *s, const struct kn_config *config,
                              const char *worker_program, struct kn_error *err)
@@ -293,8 +284,6 @@ kn_code kn_service_start(struct kn_service **out, const struct kn_config *config
     kn_code rc = records_start(s, config, err);
     if (rc == KN_OK)
         rc = fronts_start(s, config, err);
-    if (rc == KN_OK)
-        rc = jobs_recover(s, err);
     if (rc == KN_OK)
         rc = workers_start(s, config, worker_program, err);
     if (rc == KN_OK)

@@ -27,6 +27,11 @@
 
 void api_server_start(struct api_server *server)
 {
+    api_server_start_limited(server, &(struct api_limits){0});
+}
+
+void api_server_start_limited(struct api_server *server, const struct api_limits *limits)
+{
     *server = (struct api_server){0};
     struct kn_error err = {0};
     if (kn_db_open(&server->db, test_database_url(), &err) != KN_OK ||
@@ -49,8 +54,10 @@ void api_server_start(struct api_server *server)
         .account_id = "1000000000000001",
         .region = "cn-shanghai",
         .oss_hosts = oss_hosts,
+        .max_waiting_per_key = limits->max_waiting_per_key,
+        .max_queued_jobs = limits->max_queued_jobs,
     };
-    const struct kn_http_config http = {.n_loops = 2};
+    const struct kn_http_config http = {.n_loops = 2, .n_pool = limits->n_pool};
     assert_int_equal(kn_api_new(&server->api, &api, &err), KN_OK);
     assert_int_equal(kn_http_server_new(&server->http, &http, &err), KN_OK);
     const struct kn_http_listener listener = {.address = "127.0.0.1:0",
@@ -58,6 +65,9 @@ void api_server_start(struct api_server *server)
                                               .on_error = kn_api_on_error,
                                               .context = server->api};
     assert_int_equal(kn_http_server_listen(server->http, &listener, server->url, &err), KN_OK);
+    if (limits->beside)
+        assert_int_equal(kn_http_server_listen(server->http, limits->beside, server->beside_url,
+                                               &err), KN_OK);
     assert_int_equal(kn_http_server_start(server->http, &err), KN_OK);
     (void)kn_copy(server->host, sizeof(server->host), server->url + strlen("http://"));
     const struct kn_http_client_config client = {.trusts_all = true};

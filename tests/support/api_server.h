@@ -25,9 +25,16 @@ struct api_server {
     struct kn_http_server *http;
     struct kn_http_client *client;
     struct kn_key admin;
-    char url[300];
+    char url[300], beside_url[300];
     char host[300]; // of url
 };
+/* What a test may bend of the server; zero means the default. */
+struct api_limits {
+    int n_pool, max_waiting_per_key;
+    int64_t max_queued_jobs;
+    const struct kn_http_listener *beside; // another listener on the same threads, at beside_url
+};
+void api_server_start_limited(struct api_server *server, const struct api_limits *limits);
 void api_server_start(struct api_server *server); // the database is test_database_url()'s
 void api_server_stop(struct api_server *server);
 

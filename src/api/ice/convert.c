@@ -141,9 +141,13 @@ kn_code kn_ice_submit_media_convert_job(struct kn_call *call, struct kn_error *e
         .action = call->operation->name,
         .nonce = call->nonce,
     };
+    struct kn_api *api = call->api;
     kn_id_hex(submit.id);
     fingerprint_of(call, submit.fingerprint);
-    kn_code rc = config_read(call, &submit, err);
+    kn_code rc =
+        kn_backlog_check(&api->backlog, api->config.jobs, api->config.max_queued_jobs, err);
+    if (rc == KN_OK)
+        rc = config_read(call, &submit, err);
     if (rc != KN_OK)
         return rc;
     struct kn_job job = {0};
@@ -151,7 +155,9 @@ kn_code kn_ice_submit_media_convert_job(struct kn_call *call, struct kn_error *e
     rc = kn_jobs_submit(call->api->config.jobs, &submit, &call->arena, &job, &is_repeat, err);
     if (rc != KN_OK)
         return rc;
-    json_t *answer = kn_convert_job_json(&job, call->api->config.region, true);
+    if (!is_repeat)
+        kn_backlog_add(&api->backlog);
+    json_t *answer = kn_convert_job_json(&job, api->config.region, true);
     if (!answer)
         return kn_fail(err, KN_EBUG, "job %s has no readable request", job.id);
     kn_put_text(call->answer, "JobId", job.id);

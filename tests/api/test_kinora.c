@@ -92,26 +92,26 @@ static void a_made_key_works_until_it_is_disabled(void **state)
     assert_int_equal(status_with(&key, "ListPipelines", NULL, "", code), 200);
     assert_int_equal(status_with(&key, "ListAccessKeys", "2026-01-01", "", code), 403);
 
-    json_auto_t *off = api_call(&server, "UpdateAccessKey", "AccessKeyId=%s&Status=Inactive", key.id);
+    json_auto_t *off = api_call(&server, "UpdateAccessKey", "UserAccessKeyId=%s&Status=Inactive", key.id);
     assert_string_equal(text(at(off, "AccessKey"), "Status"), "Inactive");
     assert_int_equal(status_with(&key, "ListPipelines", NULL, "", code), 400);
     assert_string_equal(code, "InvalidAccessKeyId.Inactive");
 
-    json_decref(api_call(&server, "UpdateAccessKey", "AccessKeyId=%s&Status=Active&Role=read-only",
+    json_decref(api_call(&server, "UpdateAccessKey", "UserAccessKeyId=%s&Status=Active&Role=read-only",
                          key.id));
     assert_int_equal(status_with(&key, "ListPipelines", NULL, "", code), 200);
     assert_int_equal(status_with(&key, "SubmitMediaConvertJob", NULL, "Config=" CONFIG, code), 403);
 
-    json_decref(api_call(&server, "DeleteAccessKey", "AccessKeyId=%s", key.id));
+    json_decref(api_call(&server, "DeleteAccessKey", "UserAccessKeyId=%s", key.id));
     assert_int_equal(status_with(&key, "ListPipelines", NULL, "", code), 404);
     assert_string_equal(code, "InvalidAccessKeyId.NotFound");
-    free(api_refused(&server, 404, "ResourceNotFound", "DeleteAccessKey", "AccessKeyId=%s", key.id));
+    free(api_refused(&server, 404, "ResourceNotFound", "DeleteAccessKey", "UserAccessKeyId=%s", key.id));
 }
 
 static void lists_of_keys_hold_no_secret(void **state)
 {
     (void)state;
-    json_decref(api_call(&server, "CreateAccessKey", "AccessKeyId=mine&AccessKeySecret="
+    json_decref(api_call(&server, "CreateAccessKey", "UserAccessKeyId=mine&AccessKeySecret="
                                                      "0123456789abcdef&BucketPrefix=films/in"));
     json_auto_t *list = api_call(&server, "ListAccessKeys", "%s", "");
     size_t i;
@@ -122,8 +122,8 @@ static void lists_of_keys_hold_no_secret(void **state)
         is_there |= strcmp(text(key, "AccessKeyId"), "mine") == 0;
     }
     assert_true(is_there);
-    free(api_refused(&server, 409, "OperationConflict", "CreateAccessKey", "AccessKeyId=mine"));
-    free(api_refused(&server, 400, "InvalidParameter", "CreateAccessKey", "AccessKeyId=no-dash"));
+    free(api_refused(&server, 409, "OperationConflict", "CreateAccessKey", "UserAccessKeyId=mine"));
+    free(api_refused(&server, 400, "InvalidParameter", "CreateAccessKey", "UserAccessKeyId=no-dash"));
     free(api_refused(&server, 400, "InvalidParameter", "CreateAccessKey", "AccessKeySecret=short"));
 }
 
@@ -132,14 +132,14 @@ static void the_last_admin_key_stays(void **state)
     (void)state;
     static const char *const changes[] = {"Status=Inactive", "Role=operator", "BucketPrefix=films"};
     for (size_t i = 0; i < KN_COUNT(changes); i++)
-        free(api_refused(&server, 409, "OperationConflict", "UpdateAccessKey", "AccessKeyId=%s&%s",
+        free(api_refused(&server, 409, "OperationConflict", "UpdateAccessKey", "UserAccessKeyId=%s&%s",
                          server.admin.id, changes[i]));
-    free(api_refused(&server, 409, "OperationConflict", "DeleteAccessKey", "AccessKeyId=%s",
+    free(api_refused(&server, 409, "OperationConflict", "DeleteAccessKey", "UserAccessKeyId=%s",
                      server.admin.id));
     struct kn_key second = {.role = KN_ROLE_ADMIN};
     assert_int_equal(kn_access_create(server.access, &second, NULL), KN_OK);
-    json_decref(api_call(&server, "UpdateAccessKey", "AccessKeyId=%s&Role=operator", second.id));
-    json_decref(api_call(&server, "DeleteAccessKey", "AccessKeyId=%s", second.id));
+    json_decref(api_call(&server, "UpdateAccessKey", "UserAccessKeyId=%s&Role=operator", second.id));
+    json_decref(api_call(&server, "DeleteAccessKey", "UserAccessKeyId=%s", second.id));
 }
 
 static void bound_and_temporary_keys_manage_none(void **state)

@@ -69,11 +69,11 @@ kn_code kn_kinora_create_access_key(struct kn_call *call, struct kn_error *err)
 {
     struct kn_key key = {.role = KN_ROLE_OPERATE, .expires_us = KN_NO_TIME};
     attributes_read(call, &key);
-    (void)kn_copy(key.id, sizeof(key.id), kn_arg_text(call, "AccessKeyId"));
+    (void)kn_copy(key.id, sizeof(key.id), kn_arg_text(call, "UserAccessKeyId"));
     (void)kn_copy(key.secret, sizeof(key.secret), kn_arg_text(call, "AccessKeySecret"));
     if (!is_all_letters_and_digits(key.id))
         return kn_fail_as(err, KN_EINVAL, "InvalidParameter",
-                          "'AccessKeyId' must be letters and digits");
+                          "'UserAccessKeyId' must be letters and digits");
     if (key.secret[0] && (strlen(key.secret) < MIN_SECRET_BYTES || strpbrk(key.secret, " \t\r\n")))
         return kn_fail_as(err, KN_EINVAL, "InvalidParameter",
                           "'AccessKeySecret' must be %d characters at least, without blanks",
@@ -105,10 +105,10 @@ kn_code kn_kinora_list_access_keys(struct kn_call *call, struct kn_error *err)
     return KN_OK;
 }
 
-/* The lasting key that AccessKeyId names. */
+/* The lasting key that UserAccessKeyId names. */
 static kn_code key_find(struct kn_call *call, struct kn_key *key, struct kn_error *err)
 {
-    const char *id = kn_arg_text(call, "AccessKeyId");
+    const char *id = kn_arg_text(call, "UserAccessKeyId");
     kn_code rc = manager_check(call, err);
     if (rc == KN_OK)
         rc = kn_access_find(call->api->config.access, id, key, err);

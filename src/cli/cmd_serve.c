@@ -1,67 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* kinora serve: start everything, say so, wait for SIGTERM, drain. */
-#include <errno.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "base/cleanup.h"
-#include "base/log.h"
-#include "base/time.h"
-#include "cli/cli.h"
+/* kinora serve: the whole service on this machine. */
 #include "cli/commands.h"
-#include "cli/worker_program.h"
-#include "server/config.h"
-#include "server/serve.h"
-
-// Running jobs get this long to finish before they go back to the queue; systemd's default patience
-// is 90 s.
-#define GRACE_US (30 * KN_SECOND)
-
-static void help_print(void)
-{
-    (void)puts("usage: kinora serve [OPTIONS]\n\n"
-               "The API, the object store and workers on this machine. When everything accepts, one\n"
-               "line goes to stdout: 'kinora: ready api=… oss=… mns=…'. SIGTERM drains.\n\noptions");
-    kn_config_help(stdout);
-    (void)puts("\nexamples:\n"
-               "  kinora serve\n"
-               "  kinora serve --data /srv/kinora --listen https://0.0.0.0:8443 --tls auto\n"
-               "  kinora serve --database postgresql://kinora@db/kinora --workers 8");
-}
+#include "cli/serving.h"
 
 int kn_cmd_serve(int argc, char **argv)
 {
-    struct kn_error err = {0};
-    kn_auto(kn_config_clear) struct kn_config config = {0};
-    bool help = false;
-    if (kn_config_load(&config, argc, (const char *const *)argv, &help, &err) != KN_OK)
-        return kn_cli_usage("serve", "%s", err.message);
-    if (help)
-        return help_print(), KN_EXIT_OK;
-
-    // Blocked before any thread starts, so that every thread inherits it and sigwait() gets them.
-    sigset_t ending;
-    (void)sigemptyset(&ending);
-    (void)sigaddset(&ending, SIGTERM);
-    (void)sigaddset(&ending, SIGINT);
-    (void)pthread_sigmask(SIG_BLOCK, &ending, NULL);
-
-    kn_auto(kn_free) char *worker = config.worker_program ? strdup(config.worker_program)
-                                                          : kn_worker_program();
-    struct kn_service *service = NULL;
-    if (!worker)
-        return kn_fail(&err, KN_ENOMEM, "no memory"), kn_cli_fail(&err, NULL);
-    if (kn_service_start(&service, &config, worker, &err) != KN_OK)
-        return kn_cli_fail(&err, "nothing was started");
-    (void)printf("kinora: ready %s\n", kn_service_addresses(service));
-    (void)fflush(stdout);
-
-    int got = 0;
-    while (sigwait(&ending, &got) != 0)
-        ;
-    struct kn_log log = {{0}};
-    KN_INFO(&log, "%s: draining", strsignal(got));
-    kn_service_stop(&service, GRACE_US);
-    return KN_EXIT_OK;
+    static const struct kn_serving serving = {
+        .command = "serve",
+        .usage = "usage: kinora serve [OPTIONS]\n\n"
+                 "The API, the object store and workers on this machine. When everything accepts, one\n"
+                 "line goes to stdout: 'kinora: ready api=… oss=… mns=…'. SIGTERM drains.",
+        .examples = "  kinora serve\n"
+                    "  kinora serve --data /srv/kinora --listen https://0.0.0.0:8443 --tls auto\n"
+                    "  kinora serve --database postgresql://kinora@db/kinora --workers 8",
+        .start = kn_service_start,
+    };
+    return kn_serving_run(&serving, argc, argv);
 }

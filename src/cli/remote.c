@@ -120,7 +120,10 @@ static const char *advice_of(const struct kn_error *err)
         {"InvalidAccessKeyId.NotFound", "look at KINORA_ACCESS_KEY_ID, or at credentials in --data"},
         {"SignatureDoesNotMatch", "look at KINORA_ACCESS_KEY_SECRET, or at credentials in --data"},
         {"RequestTimeTooSkewed", "set this machine's clock"},
+        {"InvalidAction.NotFound", "docs/api lists the operations; --product names whose it is"},
+        {"Forbidden.RAM", "use a key with more rights: 'kinora keys create --role'"},
         {"AccessDenied", "use a key with more rights: 'kinora keys create --role'"},
+        {"DatabaseInUse", "stop that service, or go through its API with --api"},
         {"NoSuchBucket", "make it with 'kinora buckets create', or look at 'kinora buckets list'"},
     };
     for (size_t i = 0; i < KN_COUNT(rows); i++)
@@ -329,7 +332,8 @@ int kn_verbs_run(const struct kn_verbs *verbs, int argc, char **argv)
         return kn_cli_usage(verbs->command, "%s%s%s wants %s", verbs->command,
                             verb->name ? " " : "", verb->name ? verb->name : "", verb->arguments);
     kn_auto(kn_remote_close) struct kn_remote remote = {0};
-    kn_code rc = kn_remote_open(&remote, verbs->flags, &err);
+    remote.as_json = verbs->flags->as_json;
+    kn_code rc = verbs->opens_itself ? KN_OK : kn_remote_open(&remote, verbs->flags, &err);
     if (rc == KN_OK)
         rc = verb->run(&remote, n, argv + n_before, verbs->context, &err);
     return rc == KN_OK ? KN_EXIT_OK : kn_cli_fail(&err, advice_of(&err));

@@ -80,6 +80,7 @@ struct kn_verbs {
     const struct kn_remote_flags *flags;
     const struct kn_verb *verbs;         // ended by a NULL run
     void *context;                       // the verb's: where the options lie
+    bool opens_itself;                   // the verb opens the service, when it needs it at all
 };
 /* Read the options, find the verb, open the service, run; answers the exit status. */
 int kn_verbs_run(const struct kn_verbs *verbs, int argc, char **argv);

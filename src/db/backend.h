@@ -118,6 +118,7 @@ struct kn_tx {
 };
 
 kn_code kn_sqlite_open(struct kn_db **out_db, const char *path, struct kn_error *err);
+kn_code kn_sqlite_open_reader(struct kn_db **out_db, const char *path, struct kn_error *err);
 kn_code kn_postgres_open(struct kn_db **out_db, const char *url, struct kn_error *err);
 
 /*

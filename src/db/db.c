@@ -23,6 +23,13 @@ kn_code kn_db_open(struct kn_db **out_db, const char *url, struct kn_error *err)
                    "unknown kind of database: say sqlite:/path/to/kinora.db or postgresql://…");
 }
 
+kn_code kn_db_open_reader(struct kn_db **out_db, const char *url, struct kn_error *err)
+{
+    if (!kn_starts_with(url, "sqlite:"))
+        return kn_db_open(out_db, url, err);
+    return kn_sqlite_open_reader(out_db, url + strlen("sqlite:"), err);
+}
+
 void kn_db_close(struct kn_db **db)
 {
     if (*db)

@@ -37,6 +37,11 @@ struct kn_stmt;
  * KN_ECONFLICT when another server holds the SQLite file, or the schema is newer than this program.
  */
 kn_code kn_db_open(struct kn_db **out_db, const char *url, struct kn_error *err);
+/*
+ * For kn_db_read() alone, also while another process owns the SQLite file: its schema is taken as it
+ * is. KN_ENOTFOUND without the file.
+ */
+kn_code kn_db_open_reader(struct kn_db **out_db, const char *url, struct kn_error *err);
 void kn_db_close(struct kn_db **db); // waits for writes under way
 bool kn_db_is_postgres(const struct kn_db *db);
 

@@ -637,24 +637,31 @@ static kn_code schema_update(struct sqlite_db *db, struct kn_error *err)
     return rc;
 }
 
-kn_code kn_sqlite_open(struct kn_db **out_db, const char *path, struct kn_error *err)
+static kn_code db_new(struct sqlite_db **out, const struct kn_db_ops *ops, const char *path,
+                      struct kn_error *err)
 {
-    *out_db = NULL;
     struct sqlite_db *db = calloc(1, sizeof(*db));
     if (!db)
         return kn_fail(err, KN_ENOMEM, "no memory for the database");
-    db->base.ops = &sqlite_ops;
+    db->base.ops = ops;
     db->lock_fd = -1;
     kn_watchers_init(&db->base.watchers);
     pthread_mutex_init(&db->lock, NULL);
     pthread_cond_init(&db->wake_writer, NULL);
     pthread_cond_init(&db->reader_free, NULL);
-    kn_auto(kn_db_close) struct kn_db *opened = &db->base;
-
+    *out = db;
     db->path = strdup(path);
-    if (!db->path)
-        return kn_fail(err, KN_ENOMEM, "no memory for the database");
-    kn_code rc = file_create(path, err);
+    return db->path ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for the database");
+}
+
+kn_code kn_sqlite_open(struct kn_db **out_db, const char *path, struct kn_error *err)
+{
+    *out_db = NULL;
+    struct sqlite_db *db = NULL;
+    kn_code rc = db_new(&db, &sqlite_ops, path, err);
+    kn_auto(kn_db_close) struct kn_db *opened = db ? &db->base : NULL;
+    if (rc == KN_OK)
+        rc = file_create(path, err);
     if (rc == KN_OK)
         rc = file_lock(db, err);
     if (rc == KN_OK)
@@ -675,4 +682,48 @@ kn_code kn_sqlite_open(struct kn_db **out_db, const char *path, struct kn_error 
     (void)pthread_setname_np(db->thread, "kn-db-writer"); // only for those who look with top
     *out_db = KN_TAKE(opened);
     return KN_OK;
+}
+
+/* ---- looking on while another process writes ---- */
+
+static kn_code reader_write(struct kn_db *base, enum kn_tx_mode mode, kn_tx_fn fn, void *context,
+                            struct kn_error *err)
+{
+    (void)base;
+    (void)mode;
+    (void)fn;
+    (void)context;
+    return kn_fail(err, KN_EBUG, "the database was opened for reading");
+}
+
+static void reader_write_async(struct kn_db *base, enum kn_tx_mode mode, kn_tx_fn fn, void *context,
+                               kn_db_done done)
+{
+    struct kn_error err = {0};
+    kn_code rc = reader_write(base, mode, fn, context, &err);
+    done(rc, &err, context);
+}
+
+static const struct kn_db_ops reader_ops = {
+    .close = sqlite_close_db,
+    .write = reader_write,
+    .write_async = reader_write_async,
+    .read = sqlite_read,
+    .prepare = tx_prepare,
+    .now = tx_now,
+    .lock = tx_lock,
+};
+
+kn_code kn_sqlite_open_reader(struct kn_db **out_db, const char *path, struct kn_error *err)
+{
+    *out_db = NULL;
+    // SQLite would make the file, and an empty database is an answer to nothing.
+    if (!kn_fs_exists(path))
+        return kn_fail(err, KN_ENOTFOUND, "there is no database '%s'", path);
+    struct sqlite_db *db = NULL;
+    kn_code rc = db_new(&db, &reader_ops, path, err);
+    kn_auto(kn_db_close) struct kn_db *opened = db ? &db->base : NULL;
+    if (rc == KN_OK)
+        *out_db = KN_TAKE(opened);
+    return rc;
 }

@@ -98,16 +98,12 @@ static kn_code housekeeping_start(struct kn_service *s, const struct kn_config *
 
 /* ---- records ---- */
 
-static kn_code records_start(struct kn_service *s, const struct kn_config *config,
+static kn_code records_open(struct kn_service *s, const struct kn_config *config,
                              struct kn_error *err)
 {
     kn_code rc = kn_fs_make_folders(config->data, 0700, err);
     if (rc == KN_OK)
         rc = kn_db_open(&s->db, config->database, err);
-    if (rc == KN_OK)
-        rc = kn_access_open(&s->access, s->db, err);
-    if (rc == KN_OK)
-        rc = kn_credentials_ensure(s->access, config->data, err);
     if (rc == KN_OK)
         rc = kn_http_client_new(
             &s->client, &(struct kn_http_client_config){.allowed_hosts = config->allow_url_hosts},
@@ -129,8 +125,19 @@ static kn_code records_start(struct kn_service *s, const struct kn_config *confi
     s->event_source = (struct kn_event_source){.account_id = account,
                                                .wire_error = wire_error};
     kn_jobs_set_hook(s->jobs, on_job, s);
+    return KN_OK;
+}
+
+// What only a service does with the records: keys, deliveries, housekeeping.
+static kn_code records_start(struct kn_service *s, const struct kn_config *config,
+                             struct kn_error *err)
+{
+    kn_code rc = kn_access_open(&s->access, s->db, err);
+    if (rc == KN_OK)
+        rc = kn_credentials_ensure(s->access, config->data, err);
     int n_recovered = 0; // on SQLite: what ran when the process before us died
-    rc = kn_jobs_recover(s->jobs, &n_recovered, err);
+    if (rc == KN_OK)
+        rc = kn_jobs_recover(s->jobs, &n_recovered, err);
     if (n_recovered > 0)
         KN_WARN(NULL, "%d jobs were running when the service died: back to the queue", n_recovered);
     if (rc == KN_OK)
@@ -281,7 +288,9 @@ kn_code kn_service_start(struct kn_service **out, const struct kn_config *config
     struct kn_service *s = calloc(1, sizeof(*s));
     if (!s)
         return kn_fail(err, KN_ENOMEM, "no memory to start");
-    kn_code rc = records_start(s, config, err);
+    kn_code rc = records_open(s, config, err);
+    if (rc == KN_OK)
+        rc = records_start(s, config, err);
     if (rc == KN_OK)
         rc = fronts_start(s, config, err);
     if (rc == KN_OK)
@@ -297,6 +306,45 @@ kn_code kn_service_start(struct kn_service **out, const struct kn_config *config
     (void)snprintf(s->addresses, sizeof(s->addresses), "api=%s oss=%s mns=%s",
                    config->public_api ? config->public_api : s->api_url,
                    config->public_oss ? config->public_oss : s->oss_url, s->mns_url);
+    *out = s;
+    return KN_OK;
+}
+
+// Without this, workers would quietly work on records and files that the service never sees.
+static kn_code sharing_check(const struct kn_config *config, struct kn_error *err)
+{
+    if (kn_starts_with(config->database, "sqlite:"))
+        return kn_fail(err, KN_EINVAL,
+                       "a worker shares the service's database, and SQLite belongs to one process: "
+                       "give both --database postgresql://…");
+    if (kn_starts_with(config->storage, "file:") && !kn_fs_exists(config->storage + 5))
+        return kn_fail(err, KN_EINVAL,
+                       "there is no '%s' here: name the service's object store, or the folder it is "
+                       "mounted at, with --storage",
+                       config->storage + 5);
+    if (config->n_workers == 0)
+        return kn_fail(err, KN_EINVAL, "--workers 0 leaves nothing to do");
+    return KN_OK;
+}
+
+kn_code kn_service_start_workers(struct kn_service **out, const struct kn_config *config,
+                                 const char *worker_program, struct kn_error *err)
+{
+    *out = NULL;
+    kn_code rc = sharing_check(config, err);
+    if (rc != KN_OK)
+        return rc;
+    struct kn_service *s = calloc(1, sizeof(*s));
+    if (!s)
+        return kn_fail(err, KN_ENOMEM, "no memory to start");
+    rc = records_open(s, config, err);
+    if (rc == KN_OK)
+        rc = workers_start(s, config, worker_program, err);
+    if (rc != KN_OK) {
+        kn_service_stop(&s, 0);
+        return rc;
+    }
+    (void)snprintf(s->addresses, sizeof(s->addresses), "workers=%d", config->n_workers);
     *out = s;
     return KN_OK;
 }

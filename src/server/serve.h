@@ -1,6 +1,6 @@
 #pragma once
 /*
- * The wiring of `kinora serve`: every room, started in the order of their dependence and ended in
+ * The wiring of `kinora serve` and `kinora worker`: every room, started in the order of their dependence and ended in
  * the reverse one. Belongs to the main thread.
  */
 #include "base/error.h"
@@ -15,7 +15,15 @@ struct kn_service;
 kn_code kn_service_start(struct kn_service **out, const struct kn_config *config,
                          const char *worker_program, struct kn_error *err);
 
-/* "api=http://… oss=http://… mns=http://…": what the ready line says. Borrowed. */
+/*
+ * Start workers alone, beside a service on another machine: they share its PostgreSQL and its object
+ * store, and listen nowhere. KN_EINVAL: the configuration names nothing that can be shared.
+ */
+kn_code kn_service_start_workers(struct kn_service **out, const struct kn_config *config,
+                                 const char *worker_program, struct kn_error *err);
+
+/* "api=http://… oss=http://… mns=http://…", of workers alone "workers=2": what the ready line says.
+ * Borrowed. */
 const char *kn_service_addresses(const struct kn_service *service);
 
 /* Drain for at most grace_us, then end and free. Empty is welcome. */

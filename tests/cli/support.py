@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import unittest
 import urllib.request
 
@@ -68,6 +69,17 @@ class Service:
         """A command against this service."""
         return run(*args, "--data", self.folder, **kwargs)
 
+    def submit(self, source, target, name="job", template="Video-360P", queue=None):
+        """Submit a conversion with one output; the job's id."""
+        config = {"JobName": name,
+                  "Inputs": [{"InputFile": {"Type": "OSS", "Media": source}}],
+                  "Outputs": [{"OutputFile": {"Type": "OSS", "Media": target}, "TemplateId": template}]}
+        result = self.run("call", "SubmitMediaConvertJob", "Config=" + json.dumps(config),
+                          *([f"PipelineId={queue}"] if queue else []))
+        if result.status != 0:
+            raise AssertionError(result.err)
+        return result.json["JobId"]
+
     def key(self):
         """The first key pair: (id, secret)."""
         with open(self.folder + "/credentials", encoding="utf-8") as file:
@@ -88,11 +100,12 @@ class Service:
 
 
 class Case(unittest.TestCase):
-    """A test whose class has one service: self.service."""
+    """A test whose class has one service: self.service, started with `options`."""
+    options = ()
 
     @classmethod
     def setUpClass(cls):
-        cls.service = Service("data-" + cls.__name__)
+        cls.service = Service("data-" + cls.__name__, *cls.options)
         cls.addClassCleanup(cls.service.stop)
 
     def ok(self, *args, **kwargs):
@@ -100,6 +113,13 @@ class Case(unittest.TestCase):
         result = self.service.run(*args, **kwargs)
         self.assertEqual(result.status, 0, f"kinora {' '.join(args)}: {result.err}")
         return result
+
+    def wait_until(self, is_so, seconds=60):
+        """Ask until it is so; a generous end, for machines that are busy."""
+        end = time.monotonic() + seconds
+        while not is_so():
+            self.assertLess(time.monotonic(), end, "it did not happen")
+            time.sleep(0.05)
 
     def assert_fails(self, result, *words, status=1):
         """It failed, with this status and a sentence that holds these words, and one line of it."""

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * convert-file CANONICAL.json: run one conversion over paths and print its result. For tests and
- * for measuring the engine alone. Exit 0 done, 1 failed, 2 wrong usage.
+ * for measuring the engine alone. DIE-AT: kill -9 itself when progress reaches that share. Exit 0 done, 1 failed, 2 wrong usage.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 int main(int argc, char **argv)
 {
     if (argc < 2) {
-        fputs("usage: convert-file CANONICAL.json [THREADS [CANCEL-AFTER]]\n", stderr);
+        fputs("usage: convert-file CANONICAL.json [THREADS [CANCEL-AFTER [KEEP-FOLDER [DIE-AT]]]]\n", stderr);
         return 2;
     }
     struct kn_error err = {0};
@@ -31,6 +31,8 @@ int main(int argc, char **argv)
     if (rc == KN_OK && !kn_local_context_init(&local, ".", argc > 2 ? atoi(argv[2]) : (int)cores))
         rc = kn_fail(&err, KN_EIO, "cannot make the scratch folder");
     local.cancel_after = argc > 3 ? atoi(argv[3]) : 0;
+    local.context.keep_folder = argc > 4 ? argv[4] : NULL;
+    local.die_at = argc > 5 ? atof(argv[5]) : 0;
     if (rc == KN_OK)
         rc = kn_convert_run(&local.context, spec, &result, &err);
     if (rc == KN_OK)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,8 @@ static void local_progress(struct kn_context *context, double fraction, const js
     struct kn_local_context *local = context->impl;
     local->last_fraction = fraction;
     local->n_progress++;
+    if (local->die_at > 0 && fraction >= local->die_at)
+        (void)raise(SIGKILL);
 }
 
 static bool local_is_cancelled(struct kn_context *context)

@@ -12,10 +12,11 @@ struct kn_local_context {
     double last_fraction;
     int n_progress;
     int cancel_after; // cancel when progress was told this often; 0 never
+    double die_at;    // kill this process, as by kill -9, when progress reaches this; 0 never
     struct kn_local_output *outputs; // owned
 };
 
-/* Scratch and keep folders are made under `folder`. False without memory or folder. */
+/* The scratch folder is made under `folder`; a folder to keep is the caller's to add. False without memory or folder. */
 bool kn_local_context_init(struct kn_local_context *local, const char *folder, int n_threads);
 /* Rename all committed outputs to their names. */
 kn_code kn_local_context_publish(struct kn_local_context *local, struct kn_error *err);

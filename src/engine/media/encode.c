@@ -27,6 +27,7 @@ static void encoder_fill_video(AVCodecContext *codec, const struct kn_encoder_se
     codec->framerate = setup->frame_rate;
     codec->rc_max_rate = setup->maxrate_bps;
     codec->rc_buffer_size = (int)FFMIN(setup->bufsize_bits, INT32_MAX);
+    codec->rc_initial_buffer_occupancy = (int)FFMIN(setup->buffer_bits, codec->rc_buffer_size);
     if (setup->gop_frames > 0)
         codec->gop_size = setup->gop_frames;
     if (like->interlaced_frame)

@@ -27,6 +27,7 @@ struct kn_encoder_setup {
     AVRational frame_rate; // video; 0/1 unknown
     int64_t bitrate_bps;   // 0: the encoder's own idea
     int64_t maxrate_bps, bufsize_bits;
+    int64_t buffer_bits;   // x264: how full the rate control's buffer is at first; 0: its own idea
     int gop_frames;        // 0: the encoder's own
     int profile;           // FF_PROFILE_…, FF_PROFILE_UNKNOWN when not asked for
     int qscale;            // 0 none; else fixed quantiser of MPEG-like encoders

@@ -227,6 +227,7 @@ kn_code kn_input_open(struct kn_input **out_input, const char *uri,
     if (rc != KN_OK)
         return rc;
     input->size_bytes = source->size_bytes;
+    (void)kn_copy(input->identity, sizeof(input->identity), source->identity);
     if (source->size_bytes == 0) {
         kn_source_free(&source);
         return kn_fail_as(err, KN_EMEDIA, "ResourceContentBad", "'%s' is empty", uri);

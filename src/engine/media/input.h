@@ -27,6 +27,7 @@ struct kn_input {
     AVFormatContext *format;  // owned
     char *uri;                // owned
     int64_t size_bytes;       // -1 when unknown
+    char identity[96];        // of the source: changes when the content does; "" when unknown
     // Private: how bytes arrive.
     struct kn_input_env env;
     AVIOContext *io;          // owned, with its source

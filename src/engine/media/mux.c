@@ -46,6 +46,7 @@ struct kn_mux {
     struct track tracks[MAX_TRACKS];
     int n_tracks;
     bool has_header, is_stopped, is_cut;
+    bool is_settling; // someone waits in kn_mux_settle()
     int64_t lead_us; // how far the leader is
     int64_t cut_us;  // with is_cut: where the file ends
 };
@@ -331,6 +332,8 @@ static kn_code mux_flush(struct kn_mux *mux, struct kn_error *err)
         AVPacket *packet = track_pop(t);
         const kn_code rc = mux_put(mux, t, packet, err);
         av_packet_free(&packet);
+        if (mux->is_settling)
+            pthread_cond_broadcast(&mux->moved);
         if (rc != KN_OK)
             return rc;
     }
@@ -471,6 +474,18 @@ bool kn_mux_pace(struct kn_mux *mux, int track, int64_t time_us)
         pthread_cond_wait(&mux->moved, &mux->lock);
     const bool goes_on =
         !mux->is_stopped && (track == 0 || !mux->is_cut || time_us < mux->cut_us);
+    pthread_mutex_unlock(&mux->lock);
+    return goes_on;
+}
+
+bool kn_mux_settle(struct kn_mux *mux, int track, size_t n)
+{
+    pthread_mutex_lock(&mux->lock);
+    mux->is_settling = true;
+    while (!mux->is_stopped && mux->tracks[track].length > n)
+        pthread_cond_wait(&mux->moved, &mux->lock);
+    mux->is_settling = false;
+    const bool goes_on = !mux->is_stopped;
     pthread_mutex_unlock(&mux->lock);
     return goes_on;
 }

@@ -73,6 +73,11 @@ int64_t kn_mux_position(struct kn_mux *mux);
  * stopped; the follower need not come again.
  */
 bool kn_mux_pace(struct kn_mux *mux, int track, int64_t time_us);
+/*
+ * Wait until at most `n` packets of a track wait for the other tracks. For a track whose packets cost
+ * nothing to make (they were made before): it would fill the memory. False when the mux was stopped.
+ */
+bool kn_mux_settle(struct kn_mux *mux, int track, size_t n);
 /* Wake all waiters; everything fails with KN_ECANCELED from here on. */
 void kn_mux_stop(struct kn_mux *mux);
 

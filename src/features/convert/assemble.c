@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/strings.h"
+#include "features/convert/checkpoint.h"
 #include "features/convert/extras.h"
 #include "features/convert/formats.h"
 #include "features/convert/group.h"
@@ -508,7 +509,8 @@ static kn_code output_reserve_captions(struct kn_output_run *o, struct kn_error 
 static kn_code output_assemble(struct kn_output_run *o, int pass, struct kn_error *err)
 {
     if (pass == 1)
-        return o->has_video && o->video.n_passes == 2 ? add_video(o, pass, err) : KN_OK;
+        return o->has_video && o->video.n_passes == 2 && !kn_checkpoint_has_pass(o)
+            ? add_video(o, pass, err) : KN_OK;
     const bool is_segmented = kn_container_format(o->spec->container)->is_segmented;
     const bool has_sound = kn_container_format(o->spec->container)->has_audio;
     kn_code rc = output_reserve_captions(o, err);

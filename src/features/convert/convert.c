@@ -13,6 +13,7 @@
 #include "engine/media/file_meta.h"
 #include "features/convert/assemble.h"
 #include "features/convert/check.h"
+#include "features/convert/checkpoint.h"
 #include "features/convert/formats.h"
 #include "features/convert/group.h"
 
@@ -147,6 +148,9 @@ static kn_code run_all(struct kn_run *run, struct kn_error *err)
     const bool two = rc == KN_OK && wants_two_passes(run);
     if (two)
         rc = run_pass(run, 1, err);
+    for (int i = 0; two && rc == KN_OK && i < run->n_outputs; i++)
+        if (run->outputs[i].video.n_passes == 2 && run->outputs[i].error.code == KN_OK)
+            kn_checkpoint_mark_pass(&run->outputs[i]);
     if (rc == KN_OK)
         rc = run_pass(run, two ? 2 : 0, err);
     if (rc == KN_OK && !two)
@@ -174,6 +178,10 @@ static json_t *output_result(const struct kn_output_run *o, const struct kn_erro
     if (o->meta)
         json_object_set(out, "Meta", o->meta);
     json_object_set(out, "Notes", o->notes);
+    if (o->n_kept > 0) // pictures: of an earlier attempt, encoded now, of these for the second time
+        json_object_set_new(out, "Resumed", json_pack("{s:I, s:I, s:I}", "Kept", (json_int_t)o->n_kept,
+                                                      "Encoded", (json_int_t)o->n_encoded, "Repeated",
+                                                      (json_int_t)o->n_repeated));
     if (o->duration_us != KN_NO_TIME)
         json_object_set_new(out, "DurationUs", json_integer(o->duration_us));
     return out;

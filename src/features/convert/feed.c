@@ -3,6 +3,7 @@
  * A feed: the thread that takes one stream's packets and hands them on, as they are to outputs that
  * copy, decoded to renditions.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -14,6 +15,12 @@ static const AVRational microseconds = {1, 1000000};
 // A file that ends this much before its own word for it was cut off.
 #define SHORT_US KN_SECOND
 #define SHORT_SHARE 0.9
+
+// Before the first picture a rendition needs, filters with a memory want some. Less than
+// KN_MUX_AHEAD_US, or sound would wait for pictures that wait for it.
+#define WARM_US (KN_SECOND / 2)
+// Beyond this much of one GOP it is cheaper to decode than to keep.
+#define SKIP_BYTES (64ll * 1024 * 1024)
 
 /* ---- copies ---- */
 static kn_code copy_describe(struct kn_feed *feed, struct kn_error *err)
@@ -96,7 +103,7 @@ static kn_code feed_frame(void *impl, AVFrame *frame, struct kn_error *err)
     frame->time_base = microseconds;
     for (int i = 0; i < feed->n_videos; i++) {
         struct kn_video_rendition *r = feed->videos[i];
-        if (r->target.is_done)
+        if (r->target.is_done || (r->resume_us != INT64_MIN && frame->pts < r->resume_us - WARM_US))
             continue;
         AVFrame *copy = av_frame_clone(frame);
         if (!copy)
@@ -125,6 +132,65 @@ static kn_code feed_frame(void *impl, AVFrame *frame, struct kn_error *err)
         }
     }
     return KN_OK;
+}
+
+/* ---- skipping what an earlier attempt encoded ---- */
+static kn_code skipped_feed(struct kn_feed *feed, struct kn_decoder *decoder, struct kn_error *err)
+{
+    kn_code rc = KN_OK;
+    for (size_t i = 0; i < feed->n_skipped; i++) {
+        if (rc == KN_OK && decoder)
+            rc = kn_decoder_feed(decoder, feed->skipped[i], feed_frame, feed, err);
+        av_packet_free(&feed->skipped[i]);
+    }
+    free(feed->skipped);
+    feed->skipped = NULL;
+    feed->n_skipped = feed->max_skipped = feed->last_key = 0;
+    feed->skipped_bytes = 0;
+    return rc;
+}
+
+// Pictures are decoded from the last key frame but one before they are needed (the last may be of an
+// open GOP), so packets since then are kept. Takes the packet.
+static kn_code feed_skip(struct kn_feed *feed, struct kn_decoder *decoder, AVPacket *packet,
+                         int64_t time_us, struct kn_error *err)
+{
+    const int64_t pts_us = packet->pts == AV_NOPTS_VALUE
+        ? time_us : av_rescale_q(packet->pts, packet->time_base, microseconds);
+    if (packet->flags & AV_PKT_FLAG_KEY && pts_us <= feed->skip_us) {
+        for (size_t i = 0; i < feed->last_key; i++) {
+            feed->skipped_bytes -= feed->skipped[i]->size;
+            av_packet_free(&feed->skipped[i]);
+        }
+        feed->n_skipped -= feed->last_key;
+        memmove(feed->skipped, feed->skipped + feed->last_key, feed->n_skipped * sizeof(*feed->skipped));
+        feed->last_key = feed->n_skipped;
+    }
+    if (feed->n_skipped == feed->max_skipped) {
+        const size_t more = feed->max_skipped ? 2 * feed->max_skipped : 256;
+        AVPacket **grown = realloc(feed->skipped, more * sizeof(*grown));
+        if (!grown) {
+            av_packet_free(&packet);
+            return kn_fail(err, KN_ENOMEM, "no memory for packets");
+        }
+        feed->skipped = grown;
+        feed->max_skipped = more;
+    }
+    feed->skipped_bytes += packet->size;
+    feed->skipped[feed->n_skipped++] = packet;
+    if (time_us < feed->skip_us && feed->skipped_bytes < SKIP_BYTES)
+        return KN_OK;
+    feed->skip_us = INT64_MIN; // from here on all is decoded
+    return skipped_feed(feed, decoder, err);
+}
+
+// What none of the renditions needs. Sound is always made anew.
+static int64_t feed_skip_until(const struct kn_feed *feed)
+{
+    int64_t until_us = feed->n_videos ? INT64_MAX : INT64_MIN;
+    for (int i = 0; i < feed->n_videos; i++)
+        until_us = FFMIN(until_us, feed->videos[i]->resume_us);
+    return until_us == INT64_MIN ? INT64_MIN : until_us - WARM_US;
 }
 
 /* ---- pace ---- */
@@ -256,10 +322,16 @@ static kn_code feed_part(struct kn_feed *feed, const struct kn_feed_part *part, 
         end_us = FFMAX(end_us, item.time_us + av_rescale_q(item.packet->duration, st->time_base, microseconds));
         copy_packet(feed, item.packet, item.time_us);
         caption_packet(feed, item.packet);
+        if (decodes && feed->skip_us != INT64_MIN) {
+            rc = feed_skip(feed, decoder, item.packet, item.time_us, err);
+            continue;
+        }
         if (decodes)
             rc = kn_decoder_feed(decoder, item.packet, feed_frame, feed, err);
         av_packet_free(&item.packet);
     }
+    const kn_code skipped = skipped_feed(feed, rc == KN_OK ? decoder : NULL, err);
+    rc = rc == KN_OK ? skipped : rc;
     if (rc == KN_OK && decodes)
         rc = kn_decoder_feed(decoder, NULL, feed_frame, feed, err);
     if (rc == KN_OK && feed->kind != AVMEDIA_TYPE_SUBTITLE) {
@@ -310,6 +382,7 @@ static void *feed_main(void *arg)
 
 kn_code kn_feed_start(struct kn_feed *feed, struct kn_error *err)
 {
+    feed->skip_us = feed_skip_until(feed);
     const kn_code rc = kn_run_thread(feed->run, &feed->thread, feed_main, feed, "kn-feed", err);
     feed->has_thread = rc == KN_OK;
     return rc;

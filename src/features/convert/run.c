@@ -27,6 +27,15 @@ bool kn_timeline_map(const struct kn_timeline *timeline, int64_t in_us, int64_t 
     return false;
 }
 
+int64_t kn_timeline_source(const struct kn_timeline *timeline, int64_t out_us)
+{
+    const struct kn_span *s = &timeline->spans[0];
+    for (int i = 1; i < timeline->n_spans; i++)
+        if (out_us >= timeline->spans[i].out_us)
+            s = &timeline->spans[i];
+    return out_us - s->out_us + s->from_us;
+}
+
 kn_code kn_run_open_source(void *impl, const char *uri, struct kn_source **out, struct kn_error *err)
 {
     struct kn_run *run = impl;

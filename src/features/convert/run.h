@@ -26,6 +26,7 @@
 #include "engine/media/input.h"
 #include "engine/media/mux.h"
 #include "engine/media/segments.h"
+#include "engine/media/packet_log.h"
 #include "features/context.h"
 #include "features/convert/audio_plan.h"
 #include "features/convert/captions.h"
@@ -45,6 +46,8 @@ struct kn_timeline {
     int n_spans;
 };
 
+/* The inverse: what is shown at `out_us`. */
+int64_t kn_timeline_source(const struct kn_timeline *timeline, int64_t out_us);
 /* Where `in_us` lies in the output. False when it is not shown; *out_us is then where the next
  * span begins, or INT64_MAX after the last. */
 bool kn_timeline_map(const struct kn_timeline *timeline, int64_t in_us, int64_t *out_us);
@@ -73,6 +76,9 @@ struct kn_output_run {
     int n_renditions;
     json_t *notes;                // owned: array of sentences
     json_t *meta;                 // owned: OutFileMeta; NULL until checked
+    // Pictures an earlier attempt encoded: taken over, and encoded once more.
+    int64_t n_kept, n_repeated;
+    int64_t n_encoded;
     pthread_mutex_t lock;
     // --- protected by lock
     struct kn_error error;
@@ -112,7 +118,11 @@ struct kn_video_rendition {
     int64_t durations[256][2];    // ring: pts and duration of frames inside the encoder
     unsigned n_durations;
     AVPacket *held;               // owned: the last packet; only then its length is known
-    int64_t first_dts;            // in time_base
+    int64_t first_dts, last_dts;  // in time_base
+    struct kn_packet_log *log;    // owned; NULL: nothing is kept for another attempt
+    // Set before the thread starts: pictures of the inputs' time before this were encoded by an
+    // earlier attempt. INT64_MIN: none were.
+    int64_t resume_us;
 };
 
 struct kn_audio_rendition {
@@ -154,6 +164,11 @@ struct kn_feed {
     pthread_t thread;
     bool has_thread;
     int64_t copy_end_us; // where the last copied packet ends
+    // While pictures are not yet needed: packets since the last key frame but one, in case they are.
+    int64_t skip_us;     // all before is needed by nobody; INT64_MIN: all is needed
+    AVPacket **skipped;  // owned
+    size_t n_skipped, max_skipped, last_key;
+    int64_t skipped_bytes;
 };
 
 struct kn_input_run {

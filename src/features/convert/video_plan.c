@@ -314,8 +314,9 @@ static void options_x265(struct kn_buf *o, const struct kn_video_plan *plan,
     kn_buf_printf(o, "preset=%s:forced-idr=1", output->video.preset);
     if (!plan->bitrate_bps)
         kn_buf_printf(o, ":crf=%g", output->video.crf);
+    // Closed GOPs can be gone on from after a crash (checkpoint.h) and are what segments need.
     // Left to itself x265 counts the machine's cores; its output depends on frame-threads.
-    kn_buf_printf(o, ":x265-params=log-level=error\\:pools=%d\\:frame-threads=%d", n_threads,
+    kn_buf_printf(o, ":x265-params=log-level=error\\:open-gop=0\\:pools=%d\\:frame-threads=%d", n_threads,
                   n_threads > 3 ? 3 : n_threads);
 }
 

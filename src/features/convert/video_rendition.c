@@ -13,11 +13,14 @@
 #include "base/cleanup.h"
 #include "base/strings.h"
 #include "engine/media/av_error.h"
+#include "features/convert/checkpoint.h"
 #include "features/convert/formats.h"
 #include "features/convert/run.h"
 
 // Two frames keep the rendition busy while the decoder works; more only costs memory.
 #define CHANNEL_FRAMES 2
+// Packets of an earlier attempt that may wait in the mux for the sound: a few seconds.
+#define REPLAY_PACKETS 256
 
 static const AVRational microseconds = {1, 1000000};
 
@@ -29,21 +32,34 @@ static kn_code rendition_write_held(struct kn_video_rendition *r, struct kn_erro
     return kn_mux_write(r->target.output->mux, r->target.track, r->held, err);
 }
 
+// Takes the packet; writes the one before.
+static kn_code rendition_hold(struct kn_video_rendition *r, AVPacket *packet, struct kn_error *err)
+{
+    if (!r->held->data)
+        r->first_dts = packet->dts;
+    r->last_dts = packet->dts;
+    const kn_code rc = rendition_write_held(r, err);
+    av_packet_unref(r->held);
+    av_packet_move_ref(r->held, packet);
+    return rc;
+}
+
 static kn_code rendition_packet(void *impl, AVPacket *packet, struct kn_error *err)
 {
     struct kn_video_rendition *r = impl;
     if (r->pass == 1)
         return KN_OK;
-    if (!r->held->data)
-        r->first_dts = packet->dts;
     packet->duration = 1;
     for (unsigned i = 0; !r->plan->is_constant_rate && i < KN_COUNT(r->durations); i++)
         if (r->durations[i][0] == packet->pts)
             packet->duration = r->durations[i][1];
-    const kn_code rc = rendition_write_held(r, err);
-    av_packet_unref(r->held);
-    av_packet_move_ref(r->held, packet);
-    return rc;
+    // An encoder begun anew in mid-film knows of no packets before; where pictures come at a varying
+    // rate its first decoding times can fall among them.
+    if (r->held->data)
+        packet->dts = FFMAX(packet->dts, r->last_dts + 1);
+    r->target.output->n_encoded++;
+    kn_checkpoint_add(r, packet);
+    return rendition_hold(r, packet, err);
 }
 
 // MP4 measures a track by decoding times. Where pictures are missing or the rate varies, these end
@@ -56,6 +72,20 @@ static kn_code rendition_write_last(struct kn_video_rendition *r, struct kn_erro
 }
 
 /* ---- encoder ---- */
+__attribute__((format(printf, 3, 4)))
+static kn_code x265_param(AVDictionary **options, struct kn_error *err, const char *format, ...)
+{
+    const AVDictionaryEntry *old = av_dict_get(*options, "x265-params", NULL, 0);
+    kn_auto(kn_buf_clear) struct kn_buf params = {0};
+    kn_buf_printf(&params, "%s:", old ? old->value : "log-level=error");
+    va_list args;
+    va_start(args, format);
+    kn_buf_vprintf(&params, format, args);
+    va_end(args);
+    return !kn_buf_ok(&params) || av_dict_set(options, "x265-params", kn_buf_text(&params), 0) < 0
+        ? kn_fail(err, KN_ENOMEM, "no memory for settings") : KN_OK;
+}
+
 static kn_code rendition_stats(const struct kn_video_rendition *r, AVDictionary **options,
                                struct kn_error *err)
 {
@@ -64,21 +94,15 @@ static kn_code rendition_stats(const struct kn_video_rendition *r, AVDictionary 
                                                    : run->context->scratch_folder;
     kn_auto(kn_buf_clear) struct kn_buf path = {0};
     kn_buf_printf(&path, "%s/pass-%d.log", folder, (int)(r->target.output - run->outputs));
-    int av;
-    if (kn_equal(r->plan->encoder, "libx265")) {
-        const AVDictionaryEntry *old = av_dict_get(*options, "x265-params", NULL, 0);
-        kn_auto(kn_buf_clear) struct kn_buf params = {0};
-        kn_buf_printf(&params, "%s:pass=%d:stats=%s", old ? old->value : "log-level=error", r->pass,
-                      kn_buf_text(&path));
-        av = av_dict_set(options, "x265-params", kn_buf_text(&params), 0);
-    } else {
-        av = av_dict_set(options, "stats", kn_buf_text(&path), 0);
-    }
-    return av < 0 ? kn_fail(err, KN_ENOMEM, "no memory for settings") : KN_OK;
+    if (kn_equal(r->plan->encoder, "libx265"))
+        return x265_param(options, err, "pass=%d:stats=%s", r->pass, kn_buf_text(&path));
+    return av_dict_set(options, "stats", kn_buf_text(&path), 0) < 0
+        ? kn_fail(err, KN_ENOMEM, "no memory for settings") : KN_OK;
 }
 
+// `buffer_bits`: what the rate control's buffer holds; 0: its own idea of a beginning.
 static kn_code rendition_open_encoder(struct kn_video_rendition *r, const AVFrame *frame,
-                                      struct kn_error *err)
+                                      double buffer_bits, struct kn_error *err)
 {
     const struct kn_video_plan *p = r->plan;
     struct kn_mux *mux = r->target.output->mux;
@@ -88,6 +112,8 @@ static kn_code rendition_open_encoder(struct kn_video_rendition *r, const AVFram
         return kn_fail(err, KN_EBUG, "cannot read the settings '%s'", p->options);
     }
     kn_code rc = r->pass && !kn_equal(p->encoder, "gif") ? rendition_stats(r, &options, err) : KN_OK;
+    if (rc == KN_OK && buffer_bits > 0 && kn_equal(p->encoder, "libx265"))
+        rc = x265_param(&options, err, "vbv-init=%.4f", buffer_bits / (double)p->bufsize_bits);
     r->time_base = p->is_constant_rate ? av_inv_q(p->frame_rate) : (AVRational){1, 90000};
     const int n = r->run->context->n_threads;
     if (rc == KN_OK)
@@ -100,6 +126,7 @@ static kn_code rendition_open_encoder(struct kn_video_rendition *r, const AVFram
                                  .bitrate_bps = p->bitrate_bps,
                                  .maxrate_bps = p->maxrate_bps,
                                  .bufsize_bits = p->bufsize_bits,
+                                 .buffer_bits = (int64_t)buffer_bits,
                                  .gop_frames = p->gop_frames,
                                  .profile = p->profile,
                                  .options = options,
@@ -110,43 +137,58 @@ static kn_code rendition_open_encoder(struct kn_video_rendition *r, const AVFram
                              },
                              err);
     av_dict_free(&options);
-    if (rc != KN_OK || r->pass == 1)
-        return rc;
+    r->last_pts = INT64_MIN;
+    return rc;
+}
+
+static kn_code rendition_describe(struct kn_video_rendition *r, struct kn_error *err)
+{
+    kn_code rc = KN_OK;
     AVCodecParameters *par = avcodec_parameters_alloc();
     if (!par || avcodec_parameters_from_context(par, r->encoder->codec) < 0)
         rc = kn_fail(err, KN_ENOMEM, "no memory for a track");
     if (rc == KN_OK)
-        rc = kn_mux_describe(mux, r->target.track, par, r->encoder->codec->time_base, p->frame_rate,
-                             par->sample_aspect_ratio, NULL, err);
+        rc = kn_mux_describe(r->target.output->mux, r->target.track, par, r->encoder->codec->time_base,
+                             r->plan->frame_rate, par->sample_aspect_ratio, NULL, err);
     avcodec_parameters_free(&par);
     return rc;
+}
+
+// A segment must begin with a key frame; kn_segments reckons from the same ticks.
+static bool rendition_cuts_at(struct kn_video_rendition *r, int64_t pts)
+{
+    return kn_container_format(r->target.output->spec->container)->is_segmented &&
+           kn_cutter_is_due(&r->cutter, av_rescale_q(pts, r->time_base, microseconds));
+}
+
+static kn_code rendition_begin(struct kn_video_rendition *r, const AVFrame *first, int64_t now_us,
+                               struct kn_error *err)
+{
+    kn_code rc = rendition_open_encoder(r, first, 0, err);
+    if (rc != KN_OK)
+        return rc;
+    // A clip that begins between two pictures: the first one shown begins the output.
+    if (r->plan->is_constant_rate && now_us < av_rescale_q(1, r->time_base, microseconds))
+        r->phase_us = now_us;
+    kn_checkpoint_begin(r, first);
+    return r->pass == 1 ? KN_OK : rendition_describe(r, err);
 }
 
 static kn_code rendition_encode(void *impl, AVFrame *frame, struct kn_error *err)
 {
     struct kn_video_rendition *r = impl;
+    int64_t now_us = av_rescale_q(frame->pts, frame->time_base, microseconds);
     if (!r->encoder) {
-        const kn_code rc = rendition_open_encoder(r, frame, err);
+        const kn_code rc = rendition_begin(r, frame, now_us, err);
         if (rc != KN_OK)
             return rc;
-        r->last_pts = INT64_MIN;
     }
-    int64_t now_us = av_rescale_q(frame->pts, frame->time_base, microseconds);
-    // A clip that begins between two pictures: the first one shown begins the output.
-    if (r->last_pts == INT64_MIN && r->plan->is_constant_rate &&
-        now_us < av_rescale_q(1, r->time_base, microseconds))
-        r->phase_us = now_us;
     now_us -= r->phase_us;
     frame->pts = av_rescale_q(now_us, microseconds, r->time_base);
     if (frame->pts <= r->last_pts)
         return KN_OK; // two pictures on one tick of the grid: the first stays
     r->last_pts = frame->pts;
-    // A segment must begin with a key frame; kn_segments reckons from the same ticks.
-    const struct kn_convert_output *spec = r->target.output->spec;
-    const bool begins_segment =
-        kn_container_format(spec->container)->is_segmented &&
-        kn_cutter_is_due(&r->cutter, av_rescale_q(frame->pts, r->time_base, microseconds));
-    frame->pict_type = begins_segment ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
+    frame->pict_type = rendition_cuts_at(r, frame->pts) ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
     if (r->plan->is_constant_rate)
         r->end_us = av_rescale_q(frame->pts + 1, r->time_base, microseconds);
     // What decoders attach (closed captions, HDR data of a picture now SDR) is not the output's.
@@ -223,9 +265,61 @@ static kn_code rendition_frame(struct kn_video_rendition *r, AVFrame *frame, str
     return kn_graph_feed(r->graph, frame, rendition_encode, r, err);
 }
 
+/* ---- going on after a crash ---- */
+// Before any thread runs: the feed wants to know from where pictures are needed.
+static kn_code rendition_resume(struct kn_video_rendition *r, struct kn_error *err)
+{
+    r->resume_us = INT64_MIN;
+    kn_checkpoint_open(r);
+    kn_auto(av_frame_free) AVFrame *like = av_frame_alloc();
+    if (!like)
+        return kn_fail(err, KN_ENOMEM, "no memory for a rendition");
+    if (!kn_checkpoint_recall(r, like))
+        return KN_OK;
+    const struct kn_packet_log_seam *seam = kn_packet_log_seam(r->log);
+    kn_code rc = rendition_open_encoder(r, like, seam->buffer_bits, err);
+    if (rc != KN_OK)
+        return rc;
+    if (!kn_checkpoint_agrees(r)) { // a changed library: all is encoded again
+        kn_encoder_free(&r->encoder);
+        r->phase_us = 0;
+        return KN_OK;
+    }
+    r->last_pts = seam->pts - 1;
+    const int64_t out_us = av_rescale_q(seam->pts, r->time_base, microseconds) + r->phase_us;
+    r->resume_us = kn_timeline_source(&r->target.output->timeline, out_us);
+    r->target.output->n_kept = seam->n_packets;
+    r->target.output->n_repeated = seam->n_repeated;
+    return rendition_describe(r, err);
+}
+
+static kn_code rendition_replay(struct kn_video_rendition *r, struct kn_error *err)
+{
+    struct kn_mux *mux = r->target.output->mux;
+    kn_auto(av_packet_free) AVPacket *packet = av_packet_alloc();
+    bool has = packet;
+    kn_code rc = has ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for a packet");
+    while (rc == KN_OK && (rc = kn_packet_log_next(r->log, packet, &has, err)) == KN_OK && has) {
+        const int64_t now_us = av_rescale_q(packet->pts, r->time_base, microseconds);
+        packet->time_base = r->time_base;
+        if (packet->flags & AV_PKT_FLAG_KEY)
+            (void)rendition_cuts_at(r, packet->pts); // as it did when this was encoded
+        kn_mux_lead(mux, now_us);
+        rc = rendition_hold(r, packet, err);
+        if (rc == KN_OK && !kn_mux_settle(mux, r->target.track, REPLAY_PACKETS))
+            rc = kn_fail(err, KN_ECANCELED, "stopped");
+    }
+    return rc;
+}
+
 /* ---- the thread ---- */
 static kn_code rendition_run(struct kn_video_rendition *r, struct kn_error *err)
 {
+    if (r->resume_us != INT64_MIN) {
+        const kn_code rc = rendition_replay(r, err);
+        if (rc != KN_OK)
+            return rc;
+    }
     AVFrame *frame;
     while ((frame = kn_channel_pop(r->channel))) {
         const kn_code rc = rendition_frame(r, frame, err);
@@ -273,7 +367,9 @@ kn_code kn_video_rendition_start(struct kn_video_rendition *r, struct kn_error *
     r->held = av_packet_alloc();
     if (!r->channel || !r->like || !r->held)
         return kn_fail(err, KN_ENOMEM, "no memory for a rendition");
-    const kn_code rc = kn_run_thread(r->run, &r->thread, rendition_main, r, "kn-video", err);
+    kn_code rc = rendition_resume(r, err);
+    if (rc == KN_OK)
+        rc = kn_run_thread(r->run, &r->thread, rendition_main, r, "kn-video", err);
     r->has_thread = rc == KN_OK;
     return rc;
 }
@@ -294,5 +390,6 @@ void kn_video_rendition_clear(struct kn_video_rendition *r)
     kn_encoder_free(&r->encoder);
     av_frame_free(&r->like);
     av_packet_free(&r->held);
+    kn_packet_log_free(&r->log);
     kn_channel_free(&r->channel, drop_frame);
 }

@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A conversion as a whole: clips, broken inputs, cancelling, the same bytes."""
+import os
+import random
+import unittest
+
+from support import ConvertCase, ffmpeg, output, read, streams, write
+
+
+class Jobs(ConvertCase):
+    def test_same_job_same_bytes(self):
+        self.done([output("a.mp4")])
+        first = read("a.mp4")
+        self.done([output("a.mp4")])
+        self.assertEqual(first, read("a.mp4"))
+
+    def test_clip_and_joined_inputs(self):
+        self.done([output("c.mp4", Features={"Clip": {"TimeSpan": {"Seek": "0.5", "Duration": "1"}}})])
+        self.assertAlmostEqual(float(streams("c.mp4", "video")[0]["duration"]), 1, delta=0.01)
+        self.assertAlmostEqual(float(streams("c.mp4", "audio")[0]["duration"]), 1, delta=0.03)
+        self.done([output("c.mp4")], ["v.mp4", "v.mp4"])
+        self.assertAlmostEqual(float(streams("c.mp4", "video")[0]["duration"]), 4, delta=0.01)
+
+    def test_broken_inputs_are_named(self):
+        whole = read("v.mp4")
+        write("cut.mp4", whole[:len(whole) * 2 // 5])
+        self.refused(r"KN_EMEDIA \(ResourceContentBad\): 'cut.mp4' is cut off", [output("x.mp4")], ["cut.mp4"])
+        ffmpeg("-i", "v.mp4", "-c", "copy", "whole.mkv")
+        part = read("whole.mkv")
+        write("cut.mkv", part[:len(part) // 2])
+        self.refused("is cut off", [output("x.mp4")], ["cut.mkv"])
+        random.seed(1)
+        write("noise.mp4", random.randbytes(50000))
+        self.refused("cannot open 'noise.mp4'", [output("x.mp4")], ["noise.mp4"])
+        hurt = bytearray(whole)
+        for i in range(8000, len(hurt)):
+            if random.random() < 0.3:
+                hurt[i] = random.randrange(256)
+        write("hurt.mp4", hurt)
+        self.refused("KN_EMEDIA", [output("x.mp4")], ["hurt.mp4"])
+        write("empty.mp4", b"")
+        self.refused("is empty", [output("x.mp4")], ["empty.mp4"])
+        self.refused("KN_ENOTFOUND", [output("x.mp4")], ["absent.mp4"])
+        self.assertFalse(os.path.exists("x.mp4"))
+
+    def test_cancel_leaves_nothing(self):
+        ffmpeg("-f", "lavfi", "-i", "testsrc2=s=1280x720:r=25:d=6", "-c:v", "libx264", "-preset",
+               "ultrafast", "long.mp4")
+        self.refused("KN_ECANCELED", [output("n.mp4", audio=None, Video={"Preset": "slower", "Width": 1280, "Crf": 20})],
+                     ["long.mp4"], cancel_after=3)
+        self.assertFalse(os.path.exists("n.mp4"))
+        self.assertFalse(os.path.exists("n.mp4.part"))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)

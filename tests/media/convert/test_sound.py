@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What becomes of sound: tracks, languages, levels."""
+import re
+import subprocess
+import unittest
+
+from support import ConvertCase, complaints, ffmpeg, output, psnr, sh, streams, volume
+
+
+class Sound(ConvertCase):
+    def test_three_languages_in_order_all_default(self):
+        audios = [{"InputRef": "video", "LanguageControl": "InputFirst"},
+                  {"InputRef": "en", "LanguageControl": "Configured", "Language": "eng"},
+                  {"InputRef": "ja", "LanguageControl": "Configured", "Language": "ja"}]
+        inputs = [{"Name": "video", "Uri": "v.mp4"}, {"Name": "en", "Uri": "en.m4a"},
+                  {"Name": "ja", "Uri": "ja.mp3"}]
+        result = self.done([output("a.mp4", audios=audios),
+                            output("b.mp4", audios=audios, Video={"Width": 128})], inputs)
+        for path in ("a.mp4", "b.mp4"):
+            tracks = streams(path, "audio")
+            self.assertEqual([t["tags"]["language"] for t in tracks], ["zho", "eng", "jpn"])
+            self.assertTrue(all(t["disposition"]["default"] for t in tracks))
+            lengths = [float(t["duration"]) for t in tracks]
+            self.assertAlmostEqual(lengths[1], 2, delta=0.05)  # cut where the pictures end
+            self.assertAlmostEqual(lengths[2], 1, delta=0.05)  # a shorter one ends early
+            self.assertEqual(complaints(path), "")
+        self.assertEqual(result["Outputs"][0]["Meta"]["AudioStreamInfoList"][2]["Lang"], "jpn")
+        self.assertGreater(psnr("v.mp4", "a.mp4", "160x90"), 30)
+
+    def test_linear_volume(self):
+        self.done([output("a.mp4"), output("b.mp4", Audio={"Volume": {"Method": "linear", "Level": -10}})])
+        self.assertAlmostEqual(volume("a.mp4") - 10, volume("b.mp4"), delta=0.5)
+
+    def test_late_sound_is_filled_with_silence(self):
+        ffmpeg("-i", "v.mp4", "-itsoffset", "0.7", "-i", "en.m4a", "-map", "0:v", "-map", "1:a", "-c",
+               "copy", "late.mkv")
+        self.done([output("c.mp4")], ["late.mkv"])
+        found = subprocess.run(["ffmpeg", "-i", "c.mp4", "-af", "silencedetect=d=0.3", "-f", "null", "-"],
+                               capture_output=True, text=True).stderr
+        self.assertAlmostEqual(float(re.search(r"silence_end: ([\d.]+)", found).group(1)), 0.7, delta=0.04)
+
+    def test_he_aac_is_refused_or_replaced_by_name(self):
+        if "libfdk_aac" in sh("ffmpeg", "-v", "error", "-encoders"):
+            self.skipTest("libfdk_aac is installed")
+        self.refused("install an FFmpeg with libfdk_aac", [output("x.mp4", Audio={"Profile": "aac_he"})])
+        result = self.done([output("x.mp4", Audio={"Profile": "aac_he", "AllowLowComplexity": True})])
+        self.assertIn("AAC-LC", result["Outputs"][0]["Notes"][0])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)

@@ -118,6 +118,16 @@ static int n_hosts(const struct kn_http_request *request)
     return n;
 }
 
+// The parser takes blanks in names. "Transfer-Encoding : chunked" would be one header to us and
+// another to a proxy in front of us, which then disagree where a request ends (RFC 9112, 5.1).
+static bool has_blank_in_name(const struct kn_http_request *request)
+{
+    for (size_t i = 0; i < request->n_fields; i++)
+        if (strchr(request->head.data + request->fields[i].name, ' '))
+            return true;
+    return false;
+}
+
 static int head_check(struct kn_http_conn *conn)
 {
     struct kn_http_request *request = conn->request;
@@ -125,6 +135,8 @@ static int head_check(struct kn_http_conn *conn)
         return callback_refuse(conn, 505, "this is HTTP/1.1 only");
     if (conn->parser.method == HTTP_CONNECT)
         return callback_refuse(conn, 400, "CONNECT is not served here");
+    if (has_blank_in_name(request))
+        return callback_refuse(conn, 400, "a header's name holds a blank");
     int hosts = n_hosts(request); // RFC 9112, 3.2
     if (hosts > 1 || (hosts == 0 && !request->is_http10))
         return callback_refuse(conn, 400, "a request has exactly one Host header");

@@ -250,6 +250,8 @@ static void what_http_refuses_is_worded_by_the_listener(void **state)
     assert_refused(kn_buf_text(&big), "HTTP/1.1 431 ");
     assert_refused("nonsense\r\n\r\n", "HTTP/1.1 400 ");
     assert_refused("GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 400 ");
+    assert_refused("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+                   "HTTP/1.1 400 ");
     assert_refused("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n",
                    "HTTP/1.1 413 ");
     assert_refused("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf",

@@ -12,10 +12,6 @@
 #include "cli/cli.h"
 #include "cli/worker_program.h"
 
-// Running jobs get this long to finish before they go back to the queue; systemd's default patience
-// is 90 s.
-#define GRACE_US (30 * KN_SECOND)
-
 static int start_fail(const struct kn_error *err)
 {
     return kn_cli_fail(err, kn_code_is_retryable(err->code)
@@ -59,6 +55,6 @@ int kn_serving_run(const struct kn_serving *serving, int argc, char **argv)
         ;
     struct kn_log log = {{0}};
     KN_INFO(&log, "%s: draining", strsignal(got));
-    kn_service_stop(&service, GRACE_US);
+    kn_service_stop(&service, config.drain_seconds * KN_SECOND);
     return KN_EXIT_OK;
 }

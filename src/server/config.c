@@ -54,6 +54,12 @@ static const struct setting settings[] = {
      INT64_C(1) << 40},
     {"keep_jobs_days", NUMBER, "30", "N", "finished jobs are forgotten after this", 1, 36500},
     {"keep_events_days", NUMBER, "7", "N", "acknowledged events likewise", 1, 36500},
+    {"job_memory_mb", NUMBER, "8192", "N", "a job that needs more is stopped, and says so", 64,
+     INT64_C(1) << 30},
+    {"job_stall_seconds", NUMBER, "600", "N", "likewise without progress for so long", 1, 31536000},
+    {"job_limit_seconds", NUMBER, "172800", "N", "likewise whatever it does", 1, 31536000},
+    {"drain_seconds", NUMBER, "30", "N", "after SIGTERM, before running jobs go back to the queue", 0,
+     86400},
     {"cache_limit_mb", NUMBER, "10240", "N", "caches and intermediates are evicted beyond", 0,
      INT64_C(1) << 40},
 };
@@ -338,6 +344,10 @@ static kn_code struct_fill(struct kn_config *config, const struct said said[N_SE
     config->max_queued_jobs = number_of(said, "max_queued_jobs", 0);
     config->keep_jobs_days = number_of(said, "keep_jobs_days", 0);
     config->keep_events_days = number_of(said, "keep_events_days", 0);
+    config->job_memory_mb = number_of(said, "job_memory_mb", 0);
+    config->job_stall_seconds = number_of(said, "job_stall_seconds", 0);
+    config->job_limit_seconds = number_of(said, "job_limit_seconds", 0);
+    config->drain_seconds = number_of(said, "drain_seconds", 0);
     config->cache_limit_mb = number_of(said, "cache_limit_mb", 0);
     if (!config->listen || !config->oss_listen || !config->mns_listen ||
         !config->allow_url_hosts || !config->database || !config->storage)

@@ -259,6 +259,11 @@ static kn_code workers_start(struct kn_service *s, const struct kn_config *confi
 {
     if (config->n_workers == 0)
         return KN_OK;
+    const struct kn_run_limits limits = {
+        .memory_bytes = config->job_memory_mb << 20,
+        .stall_us = config->job_stall_seconds * KN_SECOND,
+        .wall_us = config->job_limit_seconds * KN_SECOND,
+    };
     kn_code rc = kn_supervisor_new(&s->supervisor,
                                    &(struct kn_supervisor_config){.db = s->db,
                                                                   .jobs = s->jobs,
@@ -266,7 +271,8 @@ static kn_code workers_start(struct kn_service *s, const struct kn_config *confi
                                                                   .client = s->client,
                                                                   .n_workers = config->n_workers,
                                                                   .worker_program = worker_program,
-                                                                  .data_folder = config->data},
+                                                                  .data_folder = config->data,
+                                                                  .limits = limits},
                                    err);
     return rc == KN_OK ? kn_supervisor_start(s->supervisor, err) : rc;
 }

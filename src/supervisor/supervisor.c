@@ -619,10 +619,21 @@ static void *thread_main(void *context)
     return NULL;
 }
 
+static void limits_complete(struct kn_run_limits *limits)
+{
+    if (!limits->memory_bytes)
+        limits->memory_bytes = default_limits.memory_bytes;
+    if (!limits->file_bytes)
+        limits->file_bytes = default_limits.file_bytes;
+    if (!limits->wall_us)
+        limits->wall_us = default_limits.wall_us;
+    if (!limits->stall_us)
+        limits->stall_us = default_limits.stall_us;
+}
+
 kn_code kn_supervisor_new(struct kn_supervisor **out, const struct kn_supervisor_config *config,
                           struct kn_error *err)
 {
-    static const struct kn_run_limits unset = {0};
     struct kn_supervisor *s = calloc(1, sizeof(*s));
     *out = NULL;
     if (!s)
@@ -639,8 +650,7 @@ kn_code kn_supervisor_new(struct kn_supervisor **out, const struct kn_supervisor
         s->config.n_threads = (int)sysconf(_SC_NPROCESSORS_ONLN) / s->config.n_workers;
     if (s->config.n_threads < 1)
         s->config.n_threads = 1;
-    if (memcmp(&config->limits, &unset, sizeof(unset)) == 0)
-        s->config.limits = default_limits;
+    limits_complete(&s->config.limits);
     kn_code rc = s->program && s->folder ? KN_OK
                                          : kn_fail(err, KN_ENOMEM, "no memory for a supervisor");
     if (rc == KN_OK)

@@ -30,7 +30,7 @@ struct kn_supervisor_config {
     int n_threads;                  // per job; 0: the cores divided among the workers
     const char *worker_program;     // path of kinora-worker; copied
     const char *data_folder;        // scratch/ and workers/ lie in it; copied
-    struct kn_run_limits limits;    // 0 throughout: the defaults
+    struct kn_run_limits limits;    // 0: the default of each
 };
 kn_code kn_supervisor_new(struct kn_supervisor **out, const struct kn_supervisor_config *config,
                           struct kn_error *err);

@@ -44,6 +44,8 @@ static void defaults_follow_the_data_folder(void **state)
     assert_string_equal(c.listen[0], "127.0.0.1:8800");
     assert_null(c.listen[1]);
     assert_true(c.n_workers >= 1);
+    assert_int_equal(c.job_stall_seconds, 600);
+    assert_int_equal(c.drain_seconds, 30);
 }
 
 static void a_flag_beats_the_environment_beats_the_file(void **state)

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "cli/cli.h"
+#include "cli/suggest.h"
 
 static void print_help(FILE *out)
 {
@@ -33,6 +35,17 @@ static void log_level_from_environment(void)
             kn_log_set_level((enum kn_log_level)i);
 }
 
+static int unknown_command(const char *word)
+{
+    const char *names[64];
+    size_t n = 0;
+    for (const struct kn_command *c = kn_commands; c->name && n < KN_COUNT(names); c++)
+        names[n++] = c->name;
+    kn_auto(kn_buf_clear) struct kn_buf near = {0};
+    kn_suggest(&near, word, "", names, n);
+    return kn_cli_usage(NULL, "there is no command '%s'%s", word, kn_buf_text(&near));
+}
+
 int main(int argc, char **argv)
 {
     (void)signal(SIGPIPE, SIG_IGN); // a reader that went away is an error value, not a death
@@ -49,5 +62,5 @@ int main(int argc, char **argv)
     for (const struct kn_command *c = kn_commands; c->name; c++)
         if (strcmp(argv[1], c->name) == 0)
             return c->run(argc - 1, argv + 1);
-    return kn_cli_usage(NULL, "there is no command '%s'", argv[1]);
+    return unknown_command(argv[1]);
 }

@@ -4,7 +4,9 @@
 
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/strings.h"
+#include "cli/suggest.h"
 
 static const struct kn_option *option_find(const struct kn_option *options, const char *text,
                                            size_t n)
@@ -13,6 +15,21 @@ static const struct kn_option *option_find(const struct kn_option *options, cons
         if (strlen(options->name) == n && strncmp(options->name, text, n) == 0)
             return options;
     return NULL;
+}
+
+static kn_code unknown_option(const struct kn_option *options, const char *text, const char *name,
+                              size_t n, struct kn_error *err)
+{
+    const char *names[64];
+    size_t n_names = 0;
+    for (; options->name && n_names < KN_COUNT(names); options++)
+        if (strlen(options->name) > 1)
+            names[n_names++] = options->name;
+    kn_auto(kn_free) char *word = strndup(name, n);
+    kn_auto(kn_buf_clear) struct kn_buf near = {0};
+    if (word)
+        kn_suggest(&near, word, "--", names, n_names);
+    return kn_fail(err, KN_EINVAL, "there is no option '%s'%s", text, kn_buf_text(&near));
 }
 
 kn_code kn_options_read(const struct kn_option *options, int *argc, char **argv,
@@ -39,7 +56,7 @@ kn_code kn_options_read(const struct kn_option *options, int *argc, char **argv,
         if (option && is_short != (strlen(option->name) == 1) && strcmp(text, "-h") != 0)
             option = NULL;
         if (!option)
-            return kn_fail(err, KN_EINVAL, "there is no option '%s'", text);
+            return unknown_option(options, text, name, n, err);
         if (!option->value) {
             if (name[n])
                 return kn_fail(err, KN_EINVAL, "'--%s' takes no value", option->name);

@@ -19,6 +19,7 @@
 #include "base/strings.h"
 #include "base/time.h"
 #include "cli/cli.h"
+#include "cli/suggest.h"
 #include "cli/xml.h"
 
 #define MAX_HEADERS 8
@@ -300,6 +301,18 @@ static void verbs_help(const struct kn_verbs *verbs)
                "The key is KINORA_ACCESS_KEY_ID and KINORA_ACCESS_KEY_SECRET, else the folder's own.");
 }
 
+static void verb_unknown(const struct kn_verbs *verbs, const char *word)
+{
+    const char *names[16];
+    size_t n = 0;
+    for (const struct kn_verb *verb = verbs->verbs; verb->run && n < KN_COUNT(names); verb++)
+        names[n++] = verb->name;
+    kn_auto(kn_buf_clear) struct kn_buf near = {0};
+    kn_suggest(&near, word, "", names, n);
+    (void)kn_cli_usage(verbs->command, "'%s' is nothing that %s does%s", word, verbs->command,
+                       kn_buf_text(&near));
+}
+
 // The verb that argv[1] names, or the only one; NULL with a complaint.
 static const struct kn_verb *verb_find(const struct kn_verbs *verbs, int argc, char **argv)
 {
@@ -310,7 +323,7 @@ static const struct kn_verb *verb_find(const struct kn_verbs *verbs, int argc, c
         if (strcmp(verb->name, argv[1]) == 0)
             return verb;
     if (argc > 1)
-        (void)kn_cli_usage(verbs->command, "'%s' is nothing that %s does", argv[1], verbs->command);
+        verb_unknown(verbs, argv[1]);
     else
         (void)kn_cli_usage(verbs->command, "what should %s do", verbs->command);
     return NULL;

@@ -119,6 +119,8 @@ static kn_code local_start(struct local *local, const char *kind, const json_t *
         rc = kn_keeper_new(&local->keeper, local->loop, local->config->program, err);
     if (rc == KN_OK)
         rc = kn_path_files_new(&local->files, local->config->client, err);
+    if (rc == KN_OK && local->config->keeps_existing)
+        kn_path_files_keep_existing(local->files);
     if (rc == KN_OK)
         rc = folders_make(local, err);
     if (rc)

@@ -18,6 +18,7 @@ struct kn_local_config {
     const char *const *read_only;  // more folders the run may read, NULL-terminated; may be NULL
     // SIGINT, SIGTERM and SIGHUP end the run cleanly while it lasts, instead of this process.
     bool catches_signals;
+    bool keeps_existing;           // outputs whose name is taken are refused: KN_ECONFLICT
     // Called on the caller's thread. `detail` is JSON text or NULL. May be NULL.
     void (*progressed)(void *context, double fraction, const char *detail);
     void *context;

@@ -34,6 +34,7 @@ struct staged {
 struct kn_path_files {
     struct kn_files face;
     struct kn_http_client *client; // borrowed; may be NULL
+    bool keeps_existing;           // set before the first output
     pthread_mutex_t lock;
     // --- protected by lock
     struct staged *staged; // owned, newest first
@@ -98,7 +99,13 @@ static char *hidden_name(const char *path)
     return name;
 }
 
-static kn_code staged_open(struct staged *staged, const char *uri, struct kn_error *err)
+static kn_code exists(const char *path, struct kn_error *err)
+{
+    return kn_fail_as(err, KN_ECONFLICT, "OutputExists", "'%s' exists already", path);
+}
+
+static kn_code staged_open(struct staged *staged, const char *uri, bool keeps_existing,
+                           struct kn_error *err)
 {
     staged->path = strdup(path_of(uri));
     kn_auto(kn_free) char *folder = staged->path ? folder_of(staged->path) : NULL;
@@ -107,6 +114,8 @@ static kn_code staged_open(struct staged *staged, const char *uri, struct kn_err
     struct stat st;
     if (stat(staged->path, &st) == 0 && S_ISDIR(st.st_mode))
         return kn_fail(err, KN_EINVAL, "'%s' is a folder, not a file", staged->path);
+    if (keeps_existing && kn_fs_exists(staged->path))
+        return exists(staged->path, err);
     staged->made = first_absent(folder);
     kn_code rc = kn_fs_make_folders(folder, 0777, err);
     if (rc)
@@ -174,7 +183,7 @@ static kn_code files_open_output(struct kn_files *face, const char *uri, struct 
     if (staged)
         staged->fd = -1;
     if (staged && sink)
-        rc = staged_open(staged, uri, err);
+        rc = staged_open(staged, uri, files->keeps_existing, err);
     else
         (void)kn_fail(err, KN_ENOMEM, "no memory to write '%s'", uri);
     if (rc == KN_OK) {
@@ -202,6 +211,18 @@ static kn_code files_open_output(struct kn_files *face, const char *uri, struct 
 
 /* ---- publishing ---- */
 
+// rename(), or where nothing may be replaced a rename that fails. False: see errno.
+static bool staged_rename(const struct staged *staged, bool keeps_existing)
+{
+    if (!keeps_existing)
+        return rename(staged->hidden, staged->path) == 0;
+    if (renameat2(AT_FDCWD, staged->hidden, AT_FDCWD, staged->path, RENAME_NOREPLACE) == 0)
+        return true;
+    // File systems without that flag have links; linkat() replaces nothing either.
+    return errno == EINVAL && link(staged->hidden, staged->path) == 0 &&
+           unlink(staged->hidden) == 0;
+}
+
 kn_code kn_path_files_publish(struct kn_path_files *files, struct kn_error *err)
 {
     kn_code rc = KN_OK;
@@ -211,9 +232,10 @@ kn_code kn_path_files_publish(struct kn_path_files *files, struct kn_error *err)
     for (struct staged *s = files->staged; s && rc == KN_OK; s = s->next) {
         if (!s->is_committed)
             continue;
-        s->is_published = rename(s->hidden, s->path) == 0;
+        s->is_published = staged_rename(s, files->keeps_existing);
         if (!s->is_published)
-            rc = kn_fail_errno(err, errno, "cannot write '%s'", s->path);
+            rc = errno == EEXIST ? exists(s->path, err)
+                                 : kn_fail_errno(err, errno, "cannot write '%s'", s->path);
     }
     return rc;
 }
@@ -227,6 +249,11 @@ static void made_remove(const struct staged *staged)
         free(at);
         at = up;
     }
+}
+
+void kn_path_files_keep_existing(struct kn_path_files *files)
+{
+    files->keeps_existing = true;
 }
 
 struct kn_files *kn_path_files_face(struct kn_path_files *files)

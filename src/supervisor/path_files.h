@@ -17,6 +17,9 @@ struct kn_path_files;
 /* `client` reads http(s):// inputs; borrowed, NULL: they are refused. */
 kn_code kn_path_files_new(struct kn_path_files **out, struct kn_http_client *client,
                           struct kn_error *err);
+/* From now on refuse outputs whose name is taken: KN_ECONFLICT, when one is opened and again when all
+ * get their names. Without this they replace what is there. */
+void kn_path_files_keep_existing(struct kn_path_files *files);
 struct kn_files *kn_path_files_face(struct kn_path_files *files);
 /* Give all committed outputs their names: first all of them are ready, then each is renamed. */
 kn_code kn_path_files_publish(struct kn_path_files *files, struct kn_error *err);

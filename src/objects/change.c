@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Changing what is there: deletes, ACLs, copies, appends. Copies share bytes. An append writes past
- * the length the row knows, where no reader looks, syncs, and then moves the length.
+ * the length the row knows, where no reader looks, syncs, and then moves the length; in S3, which has
+ * no such writing, it makes a new file of both.
  */
 #include <string.h>
 #include <sys/stat.h>
@@ -230,9 +231,12 @@ static kn_code append_tx(struct kn_tx *tx, void *context, struct kn_error *err)
     const struct kn_object_info *info = &call->next.info;
     rc = kn_tx_run(tx, NULL, err,
                    "UPDATE object SET size_bytes = ?, modified_us = ?, etag = ?, crc64 = ?, "
-                   "version = ? WHERE bucket = ? AND object_key = ?",
-                   "iisissb", info->size_bytes, info->modified_us, info->etag, (int64_t)info->crc64,
-                   info->version, writer->bucket, (const void *)writer->key, strlen(writer->key));
+                   "version = ?, file = ? WHERE bucket = ? AND object_key = ?",
+                   "iisisssb", info->size_bytes, info->modified_us, info->etag, (int64_t)info->crc64,
+                   info->version, call->next.file, writer->bucket, (const void *)writer->key,
+                   strlen(writer->key));
+    if (rc == KN_OK && strcmp(call->next.file, call->now.file) != 0)
+        rc = kn_bytes_release(tx, call->now.file, false, err);
     struct kn_store *store = writer->store;
     if (rc != KN_OK || !store->hook)
         return rc;
@@ -277,11 +281,11 @@ static kn_code append_bytes(struct append_call *call, struct kn_error *err)
     kn_md5(md5, both, (size_t)n);
     kn_hex_upper(info->etag, md5, sizeof(md5));
 
-    kn_auto(kn_close_fd) int fd = -1;
-    kn_code rc = kn_bytes_open(writer->store, call->now.file, true, &fd, err);
-    if (rc == KN_OK)
-        rc = kn_bytes_copy(writer->fd, 0, fd, call->position, more->size_bytes, err);
-    return rc == KN_OK ? kn_bytes_sync(writer->store, call->now.file, fd, err) : rc;
+    struct kn_bytes_piece pieces[] = {{call->now.file, call->position},
+                                      {writer->row.file, more->size_bytes}};
+    return writer->store->s3
+               ? kn_bytes_join(writer->store, pieces, 2, call->next.file, err)
+               : kn_bytes_append(writer->store, call->now.file, call->position, &pieces[1], err);
 }
 
 static pthread_mutex_t *append_lock(struct kn_object_writer *writer)
@@ -319,6 +323,9 @@ kn_code kn_object_append(struct kn_object_writer *writer, int64_t position, int6
         rc = kn_db_write(writer->store->db, append_tx, &call, err);
     if (call.now.file[0] == '\0')
         writer->is_visible = rc == KN_OK || rc == KN_EIO;
+    else if (rc != KN_OK && rc != KN_EIO && call.next.file[0] != '\0' &&
+             strcmp(call.next.file, call.now.file) != 0)
+        kn_bytes_unlink(writer->store, call.next.file); // joined for nothing
     if (rc != KN_OK)
         return rc;
     *out_length = call.next.info.size_bytes;

@@ -1,12 +1,14 @@
 #pragma once
 /*
- * The local back end's inside, shared by the files of this folder: the store itself, the files that
- * hold bytes, and the one function that makes an object visible.
+ * The store's inside, shared by the files of this folder: the store itself, rows and the one function
+ * that makes an object visible, the writer. What rows point to is objects/bytes.h.
  */
 #include <pthread.h>
 
 #include "base/buf.h"
 #include "base/digest.h"
+#include "objects/bytes.h"
+#include "objects/s3.h"
 #include "objects/store.h"
 
 // Objects up to this size lie in the database: their durable PUT is one share of a grouped commit and
@@ -16,7 +18,9 @@
 #define KN_N_APPEND_LOCKS 64
 
 struct kn_store {
-    char *dir;          // owned; no trailing '/'
+    char *dir;          // owned; no trailing '/'; NULL when bytes lie in S3
+    struct kn_s3 *s3;   // owned; NULL when bytes lie in `dir`
+    char *scratch;      // owned: where outputs are staged before they go to S3
     struct kn_db *db;   // borrowed
     char region[64];
     char owner_id[64];
@@ -28,20 +32,6 @@ struct kn_store {
     struct kn_store_usage *usage; // owned
     size_t n_usage;
 };
-
-/* ---- bytes in files ---- */
-
-/* Make an empty file with a new random name; its descriptor is the caller's. */
-kn_code kn_bytes_create(struct kn_store *store, char out_name[KN_ID_SIZE], int *out_fd,
-                        struct kn_error *err);
-/* Make the file's bytes and its name survive a power cut. */
-kn_code kn_bytes_sync(struct kn_store *store, const char *name, int fd, struct kn_error *err);
-kn_code kn_bytes_open(struct kn_store *store, const char *name, bool for_writing, int *out_fd,
-                      struct kn_error *err);
-void kn_bytes_unlink(struct kn_store *store, const char *name);
-/* Copy n bytes between files in the kernel (shared extents where the file system can). */
-kn_code kn_bytes_copy(int from, int64_t from_offset, int to, int64_t to_offset, int64_t n,
-                      struct kn_error *err);
 
 /* ---- rows; inside a transaction ---- */
 
@@ -89,10 +79,11 @@ struct kn_object_writer {
     int part_number;        // 0: not a part
     size_t inline_limit;    // more bytes than this go to a file
     struct kn_buf head;     // bytes while there are few
-    int fd;                 // -1 while there are few
+    struct kn_bytes_writer *bytes; // owned; NULL while there are few
     struct kn_digest *md5;  // owned
     uint8_t md5_bytes[16];  // after kn_object_writer_end()
-    bool is_visible;        // the file belongs to a row now
+    bool is_finished;       // there is a file, complete
+    bool is_visible;        // it belongs to a row now
 };
 /* Refuse a bad key, an absent bucket, and a name that must not be overwritten. */
 kn_code kn_object_check_name(struct kn_store *store, const char *bucket, const char *key,

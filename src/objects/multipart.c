@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Multipart uploads. Each part is a file of its own, as durable as an object when it is answered.
- * Completion joins them in the kernel into one file (so that every reader has one descriptor), syncs
- * it, and then one transaction checks that upload and parts are still those, makes the object and
+ * Completion joins them into one file (so that every reader has one), syncs it, and then one transaction checks that upload and parts are still those, makes the object and
  * forgets the upload.
  */
 #include "objects/multipart.h"
@@ -306,18 +305,12 @@ static kn_code parts_join(struct complete_call *call, struct kn_error *err)
         kn_copy(call->row.file, sizeof(call->row.file), call->chosen[0]->file);
         return KN_OK;
     }
-    kn_auto(kn_close_fd) int to = -1;
-    kn_code rc = kn_bytes_create(call->store, call->row.file, &to, err);
-    int64_t offset = 0;
-    for (size_t i = 0; rc == KN_OK && i < call->n_chosen; i++) {
-        kn_auto(kn_close_fd) int from = -1;
-        int64_t n = call->chosen[i]->part.size_bytes;
-        rc = kn_bytes_open(call->store, call->chosen[i]->file, false, &from, err);
-        if (rc == KN_OK)
-            rc = kn_bytes_copy(from, 0, to, offset, n, err);
-        offset += n;
-    }
-    return rc == KN_OK ? kn_bytes_sync(call->store, call->row.file, to, err) : rc;
+    kn_auto(kn_free) struct kn_bytes_piece *pieces = calloc(call->n_chosen, sizeof(*pieces));
+    if (!pieces)
+        return kn_fail(err, KN_ENOMEM, "no memory to complete an upload");
+    for (size_t i = 0; i < call->n_chosen; i++)
+        pieces[i] = (struct kn_bytes_piece){call->chosen[i]->file, call->chosen[i]->part.size_bytes};
+    return kn_bytes_join(call->store, pieces, call->n_chosen, call->row.file, err);
 }
 
 static kn_code upload_forget(struct kn_tx *tx, const char *upload_id, struct kn_error *err)
@@ -377,7 +370,7 @@ kn_code kn_upload_complete(struct kn_store *store, const char *bucket, const cha
     rc = parts_join(&call, err);
     if (rc == KN_OK)
         rc = kn_db_write(store->db, complete_tx, &call, err);
-    if (rc != KN_OK && rc != KN_EIO && call.n_chosen > 1)
+    if (rc != KN_OK && rc != KN_EIO && call.n_chosen > 1 && call.row.file[0])
         kn_bytes_unlink(store, call.row.file);
     if (rc == KN_OK && out_info) {
         *out_info = call.row.info;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Reading. A reader holds the bytes it opened: a descriptor to a file that never changes, or a copy
- * of the few bytes that lie in the database. What happens to the name later does not touch it.
+ * Reading. A reader holds the bytes it opened: a file that never changes, or a copy of the few bytes
+ * that lie in the database. What happens to the name later does not touch it.
  */
-#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -12,10 +11,9 @@
 #include "objects/local.h"
 
 struct kn_object_reader {
-    int fd;             // owned; -1 while the bytes are only in `bytes`
-    struct kn_buf bytes;
-    bool is_inline;
-    int64_t size_bytes; // an appended object's file may already be longer than the version opened
+    struct kn_bytes_reader *file; // owned; NULL when the bytes lie in the database
+    struct kn_buf bytes;          // then they are here
+    int fd;                       // owned: an anonymous file of `bytes`, once asked for; else -1
 };
 
 struct read_call {
@@ -80,13 +78,12 @@ kn_code kn_object_open(struct kn_store *store, const char *bucket, const char *k
         rc = kn_db_read(store->db, read_tx, &call, err);
         if (rc != KN_OK)
             return rc;
+        // An appended object's file may already be longer than the version opened.
         if (!call.row.is_inline)
-            rc = kn_bytes_open(store, call.row.file, false, &reader->fd, err);
+            rc = kn_bytes_open(&reader->file, store, call.row.file, call.row.info.size_bytes, err);
     }
     if (rc != KN_OK)
         return rc == KN_ENOTFOUND ? kn_fail(err, KN_EIO, "the bytes of '%s' are missing", key) : rc;
-    reader->is_inline = call.row.is_inline;
-    reader->size_bytes = call.row.info.size_bytes;
     if (out_info) {
         *out_info = call.row.info;
         call.row.info = (struct kn_object_info){0};
@@ -109,7 +106,9 @@ static int inline_fd(const struct kn_object_reader *reader)
 
 int kn_object_fd(struct kn_object_reader *reader)
 {
-    if (reader->fd < 0 && reader->is_inline)
+    if (reader->file)
+        return kn_bytes_fd(reader->file);
+    if (reader->fd < 0)
         reader->fd = inline_fd(reader);
     return reader->fd;
 }
@@ -117,27 +116,15 @@ int kn_object_fd(struct kn_object_reader *reader)
 kn_code kn_object_read_at(struct kn_object_reader *reader, int64_t offset, void *out, size_t n,
                           size_t *out_got, struct kn_error *err)
 {
+    if (reader->file)
+        return kn_bytes_read_at(reader->file, offset, out, n, out_got, err);
     *out_got = 0;
     if (offset < 0)
         return kn_fail(err, KN_EINVAL, "reading before the start of an object");
-    if (offset >= reader->size_bytes || n == 0)
-        return KN_OK;
-    if ((int64_t)n > reader->size_bytes - offset)
-        n = (size_t)(reader->size_bytes - offset);
-    if (reader->is_inline) {
-        memcpy(out, reader->bytes.data + offset, n);
-        *out_got = n;
-        return KN_OK;
-    }
-    ssize_t got;
-    do
-        got = pread(reader->fd, out, n, offset);
-    while (got < 0 && errno == EINTR);
-    if (got < 0)
-        return kn_fail_errno(err, errno, "cannot read the bytes of an object");
-    if (got == 0)
-        return kn_fail(err, KN_EIO, "the bytes of an object are shorter than its record");
-    *out_got = (size_t)got;
+    size_t left = (uint64_t)offset < reader->bytes.len ? reader->bytes.len - (size_t)offset : 0;
+    *out_got = n < left ? n : left;
+    if (*out_got)
+        memcpy(out, reader->bytes.data + offset, *out_got);
     return KN_OK;
 }
 
@@ -145,6 +132,7 @@ void kn_object_reader_free(struct kn_object_reader **reader)
 {
     if (!*reader)
         return;
+    kn_bytes_reader_free(&(*reader)->file);
     kn_close_fd(&(*reader)->fd);
     kn_buf_clear(&(*reader)->bytes);
     free(*reader);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Outputs of jobs: a worker writes to a file nobody can name; sealing digests and syncs it; a row,
- * made in the transaction that ends the job, publishes it. A job that fails leaves nothing but a file,
+ * Outputs of jobs: a worker writes to a file nobody can name; sealing digests and syncs it, or uploads
+ * it to S3; a row, made in the transaction that ends the job, publishes it. A job that fails leaves nothing but a file,
  * which kn_staged_free() or the sweep removes.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -23,6 +24,7 @@ struct kn_staged {
     char *key;              // owned
     char job_id[64];
     struct kn_object_row row;
+    int fd;                 // owned until sealed: the caller's file
     bool is_sealed, is_published;
 };
 
@@ -37,16 +39,24 @@ kn_code kn_staged_create(struct kn_store *store, const char *bucket, const char 
     if (!staged || !(staged->key = strdup(key)))
         return kn_fail(err, KN_ENOMEM, "no memory for the output '%s'", key);
     staged->store = store;
+    staged->fd = -1;
     kn_copy(staged->bucket, sizeof(staged->bucket), bucket);
     kn_copy(staged->job_id, sizeof(staged->job_id), job_id);
-    rc = kn_bytes_create(store, staged->row.file, out_fd, err);
+    kn_auto(kn_close_fd) int fd = -1;
+    rc = kn_bytes_stage(store, staged->row.file, &fd, err);
     if (rc != KN_OK)
         return rc;
+    staged->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (staged->fd < 0)
+        return kn_fail_errno(err, errno, "cannot stage the output '%s'", key);
+    *out_fd = KN_TAKE_FD(fd);
     *out = KN_TAKE(staged);
     return KN_OK;
 }
 
-static kn_code digest_file(struct kn_staged *staged, int fd, struct kn_error *err)
+// Digest the file, and write it to `upload` as well unless that is NULL.
+static kn_code digest_file(struct kn_staged *staged, struct kn_bytes_writer *upload,
+                           struct kn_error *err)
 {
     struct kn_object_info *info = &staged->row.info;
     kn_auto(kn_digest_free) struct kn_digest *md5 = kn_digest_new(KN_DIGEST_MD5);
@@ -56,7 +66,7 @@ static kn_code digest_file(struct kn_staged *staged, int fd, struct kn_error *er
     info->size_bytes = 0;
     info->crc64 = 0;
     for (;;) {
-        ssize_t got = pread(fd, bytes, READ_BYTES, info->size_bytes);
+        ssize_t got = pread(staged->fd, bytes, READ_BYTES, info->size_bytes);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -67,6 +77,9 @@ static kn_code digest_file(struct kn_staged *staged, int fd, struct kn_error *er
         kn_digest_add(md5, bytes, (size_t)got);
         info->crc64 = kn_crc64(info->crc64, bytes, (size_t)got);
         info->size_bytes += got;
+        kn_code rc = upload ? kn_bytes_write(upload, bytes, (size_t)got, err) : KN_OK;
+        if (rc != KN_OK)
+            return rc;
     }
     uint8_t raw[KN_MD5_BYTES];
     kn_digest_end(md5, raw);
@@ -78,14 +91,18 @@ static kn_code digest_file(struct kn_staged *staged, int fd, struct kn_error *er
 kn_code kn_staged_seal(struct kn_staged *staged, const char *content_type, struct kn_error *err)
 {
     struct kn_object_info *info = &staged->row.info;
-    kn_auto(kn_close_fd) int fd = -1;
-    kn_code rc = kn_bytes_open(staged->store, staged->row.file, true, &fd, err);
+    kn_auto(kn_bytes_writer_free) struct kn_bytes_writer *upload = NULL;
+    kn_code rc = staged->store->s3 ? kn_bytes_writer_new(&upload, staged->store, err) : KN_OK;
     if (rc == KN_OK)
-        rc = digest_file(staged, fd, err);
+        rc = digest_file(staged, upload, err);
     if (rc == KN_OK)
-        rc = kn_bytes_sync(staged->store, staged->row.file, fd, err);
+        rc = upload ? kn_bytes_finish(upload, err)
+                    : kn_bytes_sync(staged->store, staged->row.file, staged->fd, err);
     if (rc != KN_OK)
         return rc;
+    if (upload)
+        kn_copy(staged->row.file, sizeof(staged->row.file), kn_bytes_writer_name(upload));
+    kn_close_fd(&staged->fd); // a job may have thousands of outputs
     kn_copy(info->content_type, sizeof(info->content_type),
             content_type ? content_type : "application/octet-stream");
     kn_copy(info->type, sizeof(info->type), "Normal");
@@ -98,7 +115,7 @@ kn_code kn_staged_seal(struct kn_staged *staged, const char *content_type, struc
 kn_code kn_staged_prepare(struct kn_store *store, struct kn_staged *const *staged, size_t n,
                           struct kn_error *err)
 {
-    // Local outputs are published by rows alone: the transaction that ends the job is their intent.
+    // Outputs are published by rows alone: the transaction that ends the job is their intent.
     for (size_t i = 0; i < n; i++) {
         if (!staged[i]->is_sealed)
             return kn_fail(err, KN_EBUG, "the output '%s' is not sealed", staged[i]->key);
@@ -134,6 +151,7 @@ void kn_staged_free(struct kn_staged **staged)
         return;
     if (!s->is_published && s->row.file[0] != '\0')
         kn_bytes_unlink(s->store, s->row.file);
+    kn_close_fd(&s->fd);
     free(s->key);
     free(s);
     *staged = NULL;

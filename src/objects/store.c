@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The store as a whole: opening it, its buckets, its housekeeping and its counters.
+ * The store as a whole: opening it, its buckets and its counters.
  */
 #include "objects/store.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -34,13 +32,43 @@ static kn_code folders_make(struct kn_store *store, struct kn_error *err)
     return kn_fs_sync_folder(store->dir, err);
 }
 
+static kn_code local_open(struct kn_store *store, const struct kn_store_config *config,
+                          struct kn_error *err)
+{
+    const char *dir = config->url + strlen("file:");
+    if (kn_starts_with(dir, "///")) // file:///path
+        dir += 2;
+    store->dir = strdup(dir);
+    if (!store->dir)
+        return kn_fail(err, KN_ENOMEM, "no memory for the object store");
+    for (size_t n = strlen(store->dir); n > 1 && store->dir[n - 1] == '/'; n--)
+        store->dir[n - 1] = '\0';
+    return folders_make(store, err);
+}
+
+static kn_code remote_open(struct kn_store *store, const struct kn_store_config *config,
+                           struct kn_error *err)
+{
+    store->scratch = strdup(config->scratch_folder ? config->scratch_folder : "/var/tmp");
+    if (!store->scratch)
+        return kn_fail(err, KN_ENOMEM, "no memory for the object store");
+    kn_code rc = kn_fs_make_folders(store->scratch, 0700, err);
+    if (rc == KN_OK)
+        rc = kn_s3_open(&store->s3,
+                        &(struct kn_s3_config){.url = config->url,
+                                               .endpoint = config->endpoint,
+                                               .region = config->storage_region,
+                                               .key_id = config->key_id,
+                                               .secret = config->key_secret,
+                                               .token = config->key_token,
+                                               .retry_us = config->retry_us},
+                        err);
+    return rc == KN_OK ? kn_s3_check(store->s3, err) : rc;
+}
+
 kn_code kn_store_open(struct kn_store **out, const struct kn_store_config *config,
                       struct kn_error *err)
 {
-    if (!kn_starts_with(config->url, "file:"))
-        return kn_fail(err, KN_EUNSUP,
-                       "storage '%.12s…' is not supported: this build stores objects in file:DIR",
-                       config->url);
     kn_auto(kn_store_close) struct kn_store *store = calloc(1, sizeof(*store));
     if (!store)
         return kn_fail(err, KN_ENOMEM, "no memory for the object store");
@@ -50,15 +78,11 @@ kn_code kn_store_open(struct kn_store **out, const struct kn_store_config *confi
     store->db = config->db;
     kn_copy(store->region, sizeof(store->region), config->region);
     kn_copy(store->owner_id, sizeof(store->owner_id), config->owner_id);
-    const char *dir = config->url + strlen("file:");
-    if (kn_starts_with(dir, "///")) // file:///path
-        dir += 2;
-    store->dir = strdup(dir);
-    if (!store->dir)
-        return kn_fail(err, KN_ENOMEM, "no memory for the object store");
-    for (size_t n = strlen(store->dir); n > 1 && store->dir[n - 1] == '/'; n--)
-        store->dir[n - 1] = '\0';
-    kn_code rc = folders_make(store, err);
+    bool is_remote = kn_starts_with(config->url, "s3://");
+    if (!is_remote && !kn_starts_with(config->url, "file:"))
+        return kn_fail(err, KN_EINVAL, "storage '%s' is neither file:DIR nor s3://BUCKET[/PREFIX]",
+                       config->url);
+    kn_code rc = is_remote ? remote_open(store, config, err) : local_open(store, config, err);
     if (rc != KN_OK)
         return rc;
     *out = KN_TAKE(store);
@@ -73,15 +97,17 @@ void kn_store_close(struct kn_store **store)
     pthread_mutex_destroy(&s->usage_lock);
     for (size_t i = 0; i < KN_N_APPEND_LOCKS; i++)
         pthread_mutex_destroy(&s->append_locks[i]);
+    kn_s3_close(&s->s3);
     free(s->usage);
     free(s->dir);
+    free(s->scratch);
     free(s);
     *store = NULL;
 }
 
 bool kn_store_is_local(const struct kn_store *store)
 {
-    return store->dir != NULL;
+    return store->s3 == NULL;
 }
 
 void kn_store_set_hook(struct kn_store *store, kn_object_hook hook, void *context)
@@ -272,122 +298,6 @@ kn_code kn_bucket_list(struct kn_store *store, struct kn_bucket **out, size_t *o
     *out_n = call.n;
     call.n = 0;
     *out = KN_TAKE(call.list);
-    return KN_OK;
-}
-
-/* ---- the sweep ---- */
-
-struct sweep_call {
-    int64_t before_us;
-    const char *file;
-    bool is_referenced;
-    char (*files)[KN_ID_SIZE]; // owned
-    size_t n, capacity;
-};
-
-static void sweep_call_clear(struct sweep_call *call)
-{
-    free(call->files);
-    call->files = NULL;
-    call->n = call->capacity = 0;
-}
-
-// Files released long enough ago: whoever read their row before then has opened them by now.
-static kn_code sweep_garbage_tx(struct kn_tx *tx, void *context, struct kn_error *err)
-{
-    struct sweep_call *call = context;
-    sweep_call_clear(call);
-    struct kn_stmt *stmt;
-    kn_code rc = kn_tx_query(
-        tx, &stmt, err,
-        "SELECT file FROM object_garbage WHERE since_us <= ? "
-        "AND NOT EXISTS (SELECT 1 FROM object WHERE object.file = object_garbage.file) "
-        "LIMIT 1000",
-        "i", call->before_us);
-    bool has_row;
-    while (rc == KN_OK && (rc = kn_stmt_step(stmt, &has_row, err)) == KN_OK && has_row) {
-        if (call->n == call->capacity) {
-            size_t capacity = call->capacity ? call->capacity * 2 : 64;
-            char(*files)[KN_ID_SIZE] = reallocarray(call->files, capacity, sizeof(*files));
-            if (!files)
-                return kn_fail(err, KN_ENOMEM, "no memory for a list of files");
-            call->files = files;
-            call->capacity = capacity;
-        }
-        kn_copy(call->files[call->n++], KN_ID_SIZE, kn_stmt_text(stmt, 0));
-    }
-    for (size_t i = 0; rc == KN_OK && i < call->n; i++)
-        rc = kn_tx_run(tx, NULL, err, "DELETE FROM object_garbage WHERE file = ?", "s",
-                       call->files[i]);
-    return rc;
-}
-
-static kn_code sweep_check_tx(struct kn_tx *tx, void *context, struct kn_error *err)
-{
-    struct sweep_call *call = context;
-    struct kn_stmt *stmt;
-    kn_code rc = kn_tx_query(tx, &stmt, err,
-                             "SELECT 1 FROM object WHERE file = ? UNION ALL "
-                             "SELECT 1 FROM upload_part WHERE file = ? UNION ALL "
-                             "SELECT 1 FROM object_garbage WHERE file = ? LIMIT 1",
-                             "sss", call->file, call->file, call->file);
-    if (rc != KN_OK)
-        return rc;
-    return kn_stmt_step(stmt, &call->is_referenced, err);
-}
-
-static void close_folder(DIR **folder)
-{
-    if (*folder)
-        (void)closedir(*folder);
-}
-
-static kn_code sweep_folder(struct kn_store *store, const char *path, int64_t before_us,
-                            size_t *n_gone, struct kn_error *err)
-{
-    kn_auto(close_folder) DIR *folder = opendir(path);
-    if (!folder)
-        return kn_fail_errno(err, errno, "cannot list '%s'", path);
-    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        struct stat st;
-        if (strlen(entry->d_name) != KN_ID_SIZE - 1 ||
-            fstatat(dirfd(folder), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-            st.st_mtim.tv_sec * KN_SECOND > before_us)
-            continue;
-        struct sweep_call call = {.file = entry->d_name};
-        kn_code rc = kn_db_read(store->db, sweep_check_tx, &call, err);
-        if (rc != KN_OK)
-            return rc;
-        if (!call.is_referenced && unlinkat(dirfd(folder), entry->d_name, 0) == 0)
-            (*n_gone)++;
-    }
-    return KN_OK;
-}
-
-kn_code kn_store_sweep(struct kn_store *store, int64_t grace_us, int64_t stray_us, size_t *out_n,
-                       struct kn_error *err)
-{
-    size_t n_gone = 0;
-    int64_t now_us = kn_now_us();
-    kn_auto(sweep_call_clear) struct sweep_call call = {.before_us = now_us - grace_us};
-    do {
-        // A row is gone before its file: a crash in between leaves a stray, which the walk finds.
-        kn_code rc = kn_db_write(store->db, sweep_garbage_tx, &call, err);
-        if (rc != KN_OK)
-            return rc;
-        for (size_t i = 0; i < call.n; i++)
-            kn_bytes_unlink(store, call.files[i]);
-        n_gone += call.n;
-    } while (call.n > 0);
-    for (unsigned i = 0; i < 256; i++) {
-        char path[4096];
-        (void)snprintf(path, sizeof(path), "%s/%02x", store->dir, i);
-        kn_code rc = sweep_folder(store, path, now_us - stray_us, &n_gone, err);
-        if (rc != KN_OK)
-            return rc;
-    }
-    if (out_n)
-        *out_n = n_gone;
     return KN_OK;
 }
 

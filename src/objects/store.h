@@ -1,10 +1,11 @@
 #pragma once
 /*
- * Buckets and objects. Two back ends behind one header:
+ * Buckets and objects. Metadata lies in the database (the truth); bytes lie in files named by a random
+ * id and never changed in place, so that publishing an object is one row:
  *
- *   file:DIR    metadata in the database (the truth), bytes in files named by a random id and never
- *               changed in place: DIR/<first two of id>/<id>. Publishing an object is one row.
- *   s3://…      any S3-compatible store; metadata lives there. Multipart for large writes.
+ *   file:DIR               DIR/<first two of id>/<id>
+ *   s3://BUCKET[/PREFIX]   the same names in a bucket of any S3-compatible store, multipart for large
+ *                          writes, ranged reads (docs/design/2026-11-21-s3-storage.md says why so)
  *
  * A write is staged out of sight, then committed: readers see the old object or the new one, whole.
  * Thread-safety: struct kn_store for all threads; readers and writers belong to one thread.
@@ -37,10 +38,18 @@ struct kn_object_info {
 void kn_object_info_clear(struct kn_object_info *info);
 
 struct kn_store_config {
-    const char *url;      // file:DIR or s3://…
+    const char *url;      // file:DIR or s3://BUCKET[/PREFIX]
     struct kn_db *db;     // borrowed
     const char *region, *owner_id;
+    // for s3:// only
+    const char *endpoint;       // "http://minio:9000"; NULL: AWS
+    const char *storage_region; // NULL: us-east-1
+    const char *key_id, *key_secret;
+    const char *key_token;      // NULL: none
+    const char *scratch_folder; // where outputs are staged; NULL: /var/tmp
+    int64_t retry_us;           // how long to try again when the store is out of reach; 0: 10 s
 };
+/* s3://: the bucket is asked whether it answers to these keys; KN_EIO when it does not. */
 kn_code kn_store_open(struct kn_store **out, const struct kn_store_config *config,
                       struct kn_error *err);
 void kn_store_close(struct kn_store **store);
@@ -76,7 +85,7 @@ kn_code kn_object_open(struct kn_store *store, const char *bucket, const char *k
                        struct kn_error *err);
 /* A local descriptor to the bytes (borrowed; read it at offsets), or -1 when they are remote. */
 int kn_object_fd(struct kn_object_reader *reader);
-/* Always the version that was opened: a changed remote object is KN_ECONFLICT. */
+/* Always the version that was opened. */
 kn_code kn_object_read_at(struct kn_object_reader *reader, int64_t offset, void *out, size_t n,
                           size_t *out_got, struct kn_error *err);
 void kn_object_reader_free(struct kn_object_reader **reader);
@@ -114,11 +123,11 @@ struct kn_staged;
 kn_code kn_staged_create(struct kn_store *store, const char *bucket, const char *key,
                          const char *job_id, struct kn_staged **out, int *out_fd,
                          struct kn_error *err);
-/* The bytes are complete: digest, fsync, upload to a remote store. */
+/* The bytes are complete: digest, and fsync or upload to S3. */
 kn_code kn_staged_seal(struct kn_staged *staged, const char *content_type, struct kn_error *err);
 /*
- * Make sealed outputs visible, inside the transaction that ends their job. For a remote store the
- * intent was recorded by kn_staged_prepare() beforehand and the completion is idempotent.
+ * Make sealed outputs visible, inside the transaction that ends their job. kn_staged_prepare() asks
+ * beforehand, outside it, what would be refused.
  */
 kn_code kn_staged_prepare(struct kn_store *store, struct kn_staged *const *staged, size_t n,
                           struct kn_error *err);
@@ -166,8 +175,9 @@ kn_code kn_object_append(struct kn_object_writer *writer, int64_t position, int6
 /* ---- housekeeping ---- */
 
 /*
- * Unlink files that nothing refers to: released ones after grace_us, strays of writes that never
- * finished when untouched for stray_us. *out_n (may be NULL) counts them.
+ * Remove files that nothing refers to: released ones after grace_us, strays of writes that never
+ * finished when untouched for stray_us. *out_n (may be NULL) counts them. A local reader keeps a
+ * removed file as long as it is open; one of S3 does not, so that grace_us must outlast any job there.
  */
 kn_code kn_store_sweep(struct kn_store *store, int64_t grace_us, int64_t stray_us, size_t *out_n,
                        struct kn_error *err);
@@ -184,8 +194,8 @@ void kn_store_usage_add(struct kn_store *store, const char *bucket, bool is_writ
 struct kn_store_usage *kn_store_usage_take(struct kn_store *store, size_t *out_n);
 
 /*
- * Called inside the transaction that makes an object visible or removes it (local back end) or just
- * after (remote): upload events hang here. Set once.
+ * Called inside the transaction that makes an object visible or removes it: upload events hang here.
+ * Set once.
  */
 typedef kn_code (*kn_object_hook)(struct kn_tx *tx, const char *event_name, const char *bucket,
                                   const char *key, const struct kn_object_info *info,

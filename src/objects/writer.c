@@ -16,7 +16,6 @@
 #include "base/crc64.h"
 #include "base/digest.h"
 #include "base/encode.h"
-#include "base/fs.h"
 #include "base/strings.h"
 #include "base/time.h"
 #include "base/uri.h"
@@ -81,7 +80,6 @@ kn_code kn_object_create(struct kn_store *store, const char *bucket, const char 
     kn_auto(kn_object_writer_free) struct kn_object_writer *writer = calloc(1, sizeof(*writer));
     if (!writer)
         return kn_fail(err, KN_ENOMEM, "no memory to write '%s'", key);
-    writer->fd = -1;
     writer->store = store;
     writer->inline_limit = options->is_append ? 0 : KN_INLINE_BYTES;
     writer->key = strdup(key);
@@ -106,6 +104,14 @@ kn_code kn_object_create(struct kn_store *store, const char *bucket, const char 
     return KN_OK;
 }
 
+static kn_code file_begin(struct kn_object_writer *writer, struct kn_error *err)
+{
+    kn_code rc = kn_bytes_writer_new(&writer->bytes, writer->store, err);
+    if (rc == KN_OK)
+        kn_copy(writer->row.file, sizeof(writer->row.file), kn_bytes_writer_name(writer->bytes));
+    return rc;
+}
+
 kn_code kn_object_write(struct kn_object_writer *writer, const void *bytes, size_t n,
                         struct kn_error *err)
 {
@@ -113,20 +119,20 @@ kn_code kn_object_write(struct kn_object_writer *writer, const void *bytes, size
     kn_digest_add(writer->md5, bytes, n);
     info->crc64 = kn_crc64(info->crc64, bytes, n);
     info->size_bytes += (int64_t)n;
-    if (writer->fd < 0 && writer->head.len + n <= writer->inline_limit) {
+    if (!writer->bytes && writer->head.len + n <= writer->inline_limit) {
         kn_buf_add(&writer->head, bytes, n);
         return kn_buf_ok(&writer->head) ? KN_OK
                                         : kn_fail(err, KN_ENOMEM, "no memory to write an object");
     }
-    if (writer->fd < 0) {
-        kn_code rc = kn_bytes_create(writer->store, writer->row.file, &writer->fd, err);
+    if (!writer->bytes) {
+        kn_code rc = file_begin(writer, err);
         if (rc == KN_OK)
-            rc = kn_fs_write_all(writer->fd, writer->head.data, writer->head.len, err);
+            rc = kn_bytes_write(writer->bytes, kn_buf_text(&writer->head), writer->head.len, err);
         if (rc != KN_OK)
             return rc;
         kn_buf_clear(&writer->head);
     }
-    return kn_fs_write_all(writer->fd, bytes, n, err);
+    return kn_bytes_write(writer->bytes, bytes, n, err);
 }
 
 static kn_code md5_check(const struct kn_object_writer *writer, struct kn_error *err)
@@ -152,13 +158,16 @@ kn_code kn_object_writer_end(struct kn_object_writer *writer, struct kn_error *e
     info->has_crc64 = true;
     info->modified_us = kn_now_us();
     kn_id_hex(info->version);
-    if (writer->fd < 0 && writer->inline_limit == 0) { // an empty part still has its file
-        rc = kn_bytes_create(writer->store, writer->row.file, &writer->fd, err);
+    if (!writer->bytes && writer->inline_limit == 0) { // an empty part still has its file
+        rc = file_begin(writer, err);
         if (rc != KN_OK)
             return rc;
     }
-    if (writer->fd >= 0)
-        return kn_bytes_sync(writer->store, writer->row.file, writer->fd, err);
+    if (writer->bytes) {
+        rc = kn_bytes_finish(writer->bytes, err);
+        writer->is_finished = rc == KN_OK;
+        return rc;
+    }
     writer->row.is_inline = true;
     kn_id_hex(writer->row.file);
     return KN_OK;
@@ -195,9 +204,9 @@ void kn_object_writer_free(struct kn_object_writer **writer)
     struct kn_object_writer *w = *writer;
     if (!w)
         return;
-    if (w->fd >= 0 && !w->is_visible)
+    if (w->is_finished && !w->is_visible)
         kn_bytes_unlink(w->store, w->row.file);
-    kn_close_fd(&w->fd);
+    kn_bytes_writer_free(&w->bytes);
     kn_buf_clear(&w->head);
     kn_digest_free(&w->md5);
     kn_object_info_clear(&w->row.info);

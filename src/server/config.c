@@ -37,7 +37,13 @@ static const struct setting settings[] = {
     {"oss_listen", LIST, "127.0.0.1:8801", "[SCHEME://]HOST:PORT", "the object store", 0, 0},
     {"mns_listen", LIST, "127.0.0.1:8802", "[SCHEME://]HOST:PORT", "queues and topics", 0, 0},
     {"database", TEXT, NULL, "URL", "sqlite:DATA/kinora.db, or postgresql://…", 0, 0},
-    {"storage", TEXT, NULL, "URL", "file:DATA/buckets, or s3://…", 0, 0},
+    {"storage", TEXT, NULL, "URL", "file:DATA/buckets, or s3://BUCKET[/PREFIX]", 0, 0},
+    {"storage_endpoint", TEXT, NULL, "URL", "of the S3 store, http://minio:9000 (AWS)", 0, 0},
+    {"storage_region", TEXT, NULL, "NAME", "what its signatures carry (us-east-1)", 0, 0},
+    {"storage_key_id", TEXT, NULL, "ID", "the key to it", 0, 0},
+    {"storage_key_secret", TEXT, NULL, "SECRET", "better in the environment or kinora.yaml: other "
+     "users of the machine see flags", 0, 0},
+    {"storage_key_token", TEXT, NULL, "TOKEN", "for temporary keys", 0, 0},
     {"workers", NUMBER, NULL, "N", "jobs run at once on this machine (half the cores)", 0, 1024},
     {"public_api", TEXT, NULL, "URL", "how clients reach the API", 0, 0},
     {"public_oss", TEXT, NULL, "URL", "how clients reach the object store", 0, 0},
@@ -328,6 +334,11 @@ static kn_code struct_fill(struct kn_config *config, const struct said said[N_SE
     if (!config->database)
         config->database = kn_arena_printf(arena, "sqlite:%s/kinora.db", config->data);
     config->storage = text_of(said, "storage");
+    config->storage_endpoint = text_of(said, "storage_endpoint");
+    config->storage_region = text_of(said, "storage_region");
+    config->storage_key_id = text_of(said, "storage_key_id");
+    config->storage_key_secret = text_of(said, "storage_key_secret");
+    config->storage_key_token = text_of(said, "storage_key_token");
     if (!config->storage)
         config->storage = kn_arena_printf(arena, "file:%s/buckets", config->data);
     config->n_workers = (int)number_of(said, "workers", n_cores > 2 ? n_cores / 2 : 1);

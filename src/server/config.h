@@ -23,6 +23,8 @@ struct kn_config {
     const char *const *mns_listen;
     const char *database;        // sqlite:… or postgresql://…
     const char *storage;         // file:… or s3://…
+    const char *storage_endpoint, *storage_region; // of s3://; NULL: AWS, us-east-1
+    const char *storage_key_id, *storage_key_secret, *storage_key_token; // NULL when not given
     int n_workers;
     const char *public_api, *public_oss, *public_mns; // NULL: the listeners
     const char *region;

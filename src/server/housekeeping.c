@@ -28,6 +28,8 @@
 #define MAX_BATCHES 50
 #define KEEP_NONCES_US KN_HOUR
 #define SWEEP_GRACE_US KN_HOUR
+// Whoever reads a local file keeps it; one in S3 must outlast the longest job that reads it.
+#define SWEEP_REMOTE_GRACE_US (2 * KN_DAY)
 #define SWEEP_STRAY_US KN_DAY
 // A file in use must not vanish between being chosen and being opened.
 #define CACHE_GRACE_US KN_HOUR
@@ -164,9 +166,12 @@ static kn_code task_bytes(struct kn_housekeeping *h, int64_t now_us, int64_t *ou
 {
     (void)now_us;
     size_t n = 0;
-    kn_code rc = h->config.store
-                     ? kn_store_sweep(h->config.store, SWEEP_GRACE_US, SWEEP_STRAY_US, &n, err)
-                     : KN_OK;
+    struct kn_store *store = h->config.store;
+    if (!store)
+        return KN_OK;
+    kn_code rc = kn_store_sweep(
+        store, kn_store_is_local(store) ? SWEEP_GRACE_US : SWEEP_REMOTE_GRACE_US, SWEEP_STRAY_US,
+        &n, err);
     *out_n = (int64_t)n;
     return rc;
 }

@@ -98,6 +98,25 @@ static kn_code housekeeping_start(struct kn_service *s, const struct kn_config *
 
 /* ---- records ---- */
 
+static kn_code store_open(struct kn_service *s, const struct kn_config *config,
+                          struct kn_error *err)
+{
+    char scratch[4096];
+    (void)snprintf(scratch, sizeof(scratch), "%s/outgoing", config->data);
+    return kn_store_open(&s->store,
+                         &(struct kn_store_config){.url = config->storage,
+                                                   .db = s->db,
+                                                   .region = config->region,
+                                                   .owner_id = config->account_id,
+                                                   .endpoint = config->storage_endpoint,
+                                                   .storage_region = config->storage_region,
+                                                   .key_id = config->storage_key_id,
+                                                   .key_secret = config->storage_key_secret,
+                                                   .key_token = config->storage_key_token,
+                                                   .scratch_folder = scratch},
+                         err);
+}
+
 static kn_code records_open(struct kn_service *s, const struct kn_config *config,
                              struct kn_error *err)
 {
@@ -109,12 +128,7 @@ static kn_code records_open(struct kn_service *s, const struct kn_config *config
             &s->client, &(struct kn_http_client_config){.allowed_hosts = config->allow_url_hosts},
             err);
     if (rc == KN_OK)
-        rc = kn_store_open(&s->store,
-                           &(struct kn_store_config){.url = config->storage,
-                                                     .db = s->db,
-                                                     .region = config->region,
-                                                     .owner_id = config->account_id},
-                           err);
+        rc = store_open(s, config, err);
     if (rc == KN_OK)
         rc = kn_jobs_open(&s->jobs, s->db, err);
     if (rc != KN_OK)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The object store alone, for tests of its clients: oss-server DIR. Key AKIDEXAMPLE, secret
- * SECRETEXAMPLE. Prints its URL on one line and serves until its standard input ends.
+ * The object store alone, for tests of its clients: oss-server DIR [BUCKET]. Key AKIDEXAMPLE, secret
+ * SECRETEXAMPLE; BUCKET is made. KINORA_TEST_STORAGE and the like put the bytes into S3. Prints its URL on
+ * one line and serves until its standard input ends.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,8 +25,8 @@ static void check(kn_code rc, const struct kn_error *err)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2) {
-        (void)fprintf(stderr, "usage: oss-server DIR\n");
+    if (argc < 2 || argc > 3) {
+        (void)fprintf(stderr, "usage: oss-server DIR [BUCKET]\n");
         return 2;
     }
     struct kn_error err = {0};
@@ -47,7 +48,17 @@ int main(int argc, char **argv)
     struct kn_store *store = NULL;
     struct kn_store_config store_config = {
         .url = storage, .db = db, .region = "cn-hangzhou", .owner_id = "1000000000000001"};
+    const char *remote = getenv("KINORA_TEST_STORAGE");
+    if (remote) {
+        store_config.url = remote;
+        store_config.endpoint = getenv("KINORA_TEST_ENDPOINT");
+        store_config.key_id = getenv("KINORA_TEST_KEY_ID");
+        store_config.key_secret = getenv("KINORA_TEST_KEY_SECRET");
+        store_config.scratch_folder = argv[1];
+    }
     check(kn_store_open(&store, &store_config, &err), &err);
+    if (argc == 3)
+        check(kn_bucket_create(store, argv[2], NULL, &err), &err);
 
     static const char *const hosts[] = {"oss.localhost", NULL};
     struct kn_oss_config config = {.store = store, .access = access, .hosts = hosts,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * GetObject and HeadObject: conditions, ranges in both behaviours, response-* overrides
- * (spec 09, 4.3). Files go out by sendfile; the few bytes of small objects in one piece.
+ * (spec 09, 4.3). Files go out by sendfile, objects of an S3 store in pieces, the few bytes of small
+ * objects in one.
  */
 #include <string.h>
 
@@ -13,6 +14,8 @@
 
 // Below this an answer is copied with its headers into one send.
 #define WHOLE_REPLY_BYTES (64 * 1024)
+// Bytes of a remote object go through memory this much at a time.
+#define PIECE_BYTES (256 * 1024)
 
 /* ---- conditions ---- */
 
@@ -185,11 +188,39 @@ static void info_set(struct kn_oss_call *call, const struct kn_object_info *info
 
 /* ---- the reply ---- */
 
+// In pieces, as they come out of an S3 store. Once the first is there, a failure can only cut it off.
+static kn_code remote_reply(struct kn_oss_call *call, struct kn_object_reader *reader, int status,
+                            const struct range *range, struct kn_error *err)
+{
+    kn_auto(kn_free) char *bytes = malloc(PIECE_BYTES);
+    if (!bytes)
+        return kn_fail(err, KN_ENOMEM, "no memory to read '%s'", call->key);
+    for (int64_t at = 0; at < range->n;) {
+        int64_t left = range->n - at;
+        size_t got = 0;
+        kn_code rc = kn_object_read_at(reader, range->first + at, bytes,
+                                       left < PIECE_BYTES ? (size_t)left : PIECE_BYTES, &got, err);
+        if (rc != KN_OK && at == 0)
+            return rc;
+        if (rc == KN_OK && at == 0)
+            kn_http_reply_start(call->request, status, range->n);
+        if (rc != KN_OK || kn_http_reply_write(call->request, bytes, got, err) != KN_OK) {
+            kn_http_reply_abort(call->request);
+            return KN_OK;
+        }
+        at += (int64_t)got;
+    }
+    kn_http_reply_end(call->request);
+    return KN_OK;
+}
+
 static kn_code bytes_reply(struct kn_oss_call *call, struct kn_object_reader *reader, int status,
                            const struct range *range, struct kn_error *err)
 {
     call->bytes_out += range->n;
     if (range->n > WHOLE_REPLY_BYTES) {
+        if (kn_object_fd(reader) < 0)
+            return remote_reply(call, reader, status, range, err);
         int fd = dup(kn_object_fd(reader));
         if (fd < 0)
             return kn_fail(err, KN_EIO, "cannot open the bytes of '%s'", call->key);

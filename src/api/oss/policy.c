@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/strings.h"
 #include "base/time.h"
+#include "http/sigv4.h"
 
 const char *kn_oss_form_get(const struct kn_oss_form *form, const char *name)
 {
@@ -168,7 +169,7 @@ static void policy_sign(const struct claim *claim, const char *secret, const cha
         return;
     }
     uint8_t key[KN_SHA256_BYTES], mac[KN_SHA256_BYTES];
-    kn_oss_v4_key(key, claim->dialect == KN_OSS_S3 ? "AWS4" : "aliyun_v4", secret, claim->scope);
+    kn_sigv4_key(key, claim->dialect == KN_OSS_S3 ? "AWS4" : "aliyun_v4", secret, claim->scope);
     kn_hmac_sha256(mac, key, sizeof(key), policy, strlen(policy));
     kn_hex(out, mac, sizeof(mac));
 }

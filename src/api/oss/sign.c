@@ -13,6 +13,7 @@
 #include "base/encode.h"
 #include "base/strings.h"
 #include "base/time.h"
+#include "http/sigv4.h"
 
 /* ---- reading what the client claims ---- */
 
@@ -351,23 +352,6 @@ static void v4_path_add(struct kn_buf *out, struct kn_oss_call *call,
     kn_percent(out, call->key, strlen(call->key), true);
 }
 
-void kn_oss_v4_key(uint8_t out[32], const char *prefix, const char *secret, const char *scope)
-{
-    kn_auto(kn_buf_clear) struct kn_buf first = {0};
-    kn_buf_printf(&first, "%s%s", prefix, secret);
-    const char *p = scope;
-    for (bool is_first = true;; is_first = false) {
-        size_t n = strcspn(p, "/");
-        uint8_t mac[KN_SHA256_BYTES];
-        kn_hmac_sha256(mac, is_first ? (const void *)kn_buf_text(&first) : out,
-                       is_first ? first.len : KN_SHA256_BYTES, p, n);
-        memcpy(out, mac, sizeof(mac));
-        if (p[n] == '\0')
-            break;
-        p += n + 1;
-    }
-}
-
 static void v4_sign(struct kn_oss_computed *out, struct kn_oss_call *call,
                     const struct kn_oss_signed *sig, const char *secret)
 {
@@ -390,7 +374,7 @@ static void v4_sign(struct kn_oss_computed *out, struct kn_oss_call *call,
     kn_buf_printf(&out->to_sign, "%s\n%s\n%s\n%s", is_s3 ? "AWS4-HMAC-SHA256" : "OSS4-HMAC-SHA256",
                   sig->date, sig->scope, hex);
     uint8_t key[KN_SHA256_BYTES], mac[KN_SHA256_BYTES];
-    kn_oss_v4_key(key, is_s3 ? "AWS4" : "aliyun_v4", secret, sig->scope);
+    kn_sigv4_key(key, is_s3 ? "AWS4" : "aliyun_v4", secret, sig->scope);
     kn_hmac_sha256(mac, key, sizeof(key), kn_buf_text(&out->to_sign), out->to_sign.len);
     kn_hex(out->signature, mac, sizeof(mac));
 }

@@ -43,6 +43,3 @@ void kn_oss_sign(struct kn_oss_computed *out, struct kn_oss_call *call,
 /* Whether kn_oss_sign() depends on sig->blank. */
 bool kn_oss_sign_has_blanks(const struct kn_oss_call *call, const struct kn_oss_signed *sig);
 void kn_oss_computed_clear(struct kn_oss_computed *computed);
-
-/* The chain of HMACs over date, region, service and the closing word, from prefix + secret. */
-void kn_oss_v4_key(uint8_t out[32], const char *prefix, const char *secret, const char *scope);

@@ -14,6 +14,7 @@
 #include "api/authenticate.h"
 #include "api/call.h"
 #include "api/check.h"
+#include "api/observe.h"
 #include "api/wire_error.h"
 #include "base/cleanup.h"
 #include "base/id.h"
@@ -47,6 +48,7 @@ static struct kn_call *call_new(struct kn_api *api, struct kn_http_request *requ
     if (!call)
         return NULL;
     call->api = api;
+    call->began_us = kn_mono_us();
     call->request = request;
     kn_id_uuid(call->request_id);
     call->answer = json_object();
@@ -141,6 +143,7 @@ static void reply_json(struct kn_http_request *request, int status, const json_t
 
 static void answer_success(struct kn_call *call)
 {
+    kn_observer_count(call->api->observer, call->operation, NULL, kn_mono_us() - call->began_us);
     trace_id_set(call->request, call->request_id);
     if (!call->wants_xml) {
         reply_json(call->request, 200, call->answer);
@@ -173,6 +176,8 @@ static void answer_error(const struct kn_api *api, struct kn_http_request *reque
 {
     struct kn_wire_error wire;
     kn_wire_error_of(&wire, err);
+    kn_observer_count(api->observer, call ? call->operation : NULL, &wire,
+                      call ? kn_mono_us() - call->began_us : 0);
     char fresh_id[37];
     if (!call)
         kn_id_uuid(fresh_id);
@@ -364,6 +369,9 @@ kn_code kn_api_new(struct kn_api **out, const struct kn_api_config *config, stru
     bool has_texts = texts_dup(&api->config, config);
     if (!api->calls || !has_texts)
         return kn_fail(err, KN_ENOMEM, "no memory for the API");
+    kn_code rc = kn_observer_new(&api->observer, config->jobs, err);
+    if (rc != KN_OK)
+        return rc;
     pthread_mutex_init(&api->calls->lock, NULL);
     *out = KN_TAKE(api);
     return KN_OK;
@@ -381,6 +389,7 @@ void kn_api_free(struct kn_api **address)
     for (size_t i = 0; api->config.oss_hosts && api->config.oss_hosts[i]; i++)
         free((void *)api->config.oss_hosts[i]);
     free((void *)api->config.oss_hosts);
+    kn_observer_free(&api->observer);
     free(api->calls);
     free(api);
 }

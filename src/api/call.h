@@ -25,6 +25,7 @@ struct kn_api {
     struct kn_api_config config; // texts owned
     struct kn_api_calls *calls;  // owned: handed to pool threads and not yet replied to
     struct kn_backlog backlog;
+    struct kn_observer *observer; // owned
     int64_t started_us;
 };
 
@@ -37,6 +38,7 @@ struct kn_call {
     json_t *args;          // owned: checked and typed
     json_t *answer;        // owned
     struct kn_key key;     // the caller's
+    int64_t began_us;      // kn_mono_us()
     const char *nonce;     // in params or the request
     char request_id[37];
     bool is_acs3;          // signed in headers; else in parameters

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/metrics.h"
 #include "base/strings.h"
 #include "base/time.h"
 #include "events/callback.h"
@@ -272,6 +273,20 @@ static void the_service_says_what_waits(void **state)
                      number(after, "QueuedJobs"));
 }
 
+static void calls_are_counted_by_operation_and_outcome(void **state)
+{
+    (void)state;
+    struct kn_metric *ok = kn_metric_counter(
+        "kinora_api_calls_total", "product=\"ice\",action=\"GetPipeline\",outcome=\"refused\"", "");
+    int64_t before = kn_metric_value(ok);
+    free(api_refused(&server, 404, "ResourceNotFound", "GetPipeline", "PipelineId=none"));
+    assert_int_equal(kn_metric_value(ok), before + 1);
+    kn_auto(kn_buf_clear) struct kn_buf text = {0};
+    kn_metrics_render(&text);
+    assert_non_null(strstr(kn_buf_text(&text), "\nkinora_jobs_queued "));
+    assert_non_null(strstr(kn_buf_text(&text), "kinora_api_seconds_count{product=\"ice\"}"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,6 +298,7 @@ int main(void)
         cmocka_unit_test(what_was_converted_is_in_the_ledger),
         cmocka_unit_test(a_lost_callback_is_found_and_sent_again),
         cmocka_unit_test(the_service_says_what_waits),
+        cmocka_unit_test(calls_are_counted_by_operation_and_outcome),
     };
     return cmocka_run_group_tests_name("api-server/kinora", tests, start, stop);
 }

@@ -82,11 +82,13 @@ static kn_code files_open_input(struct kn_files *face, const char *uri, struct k
     kn_auto(kn_arena_clear) struct kn_arena arena = {0};
     struct kn_uri at;
     *out = NULL;
+    // Addresses are canonical here: what still says http is outside, whatever its host. A playlist
+    // may name anything, and none of it becomes a bucket's.
+    if (kn_starts_with(uri, "http://") || kn_starts_with(uri, "https://"))
+        return kn_http_input_open(out, files->client, uri, err);
     kn_code rc = object_uri(files, uri, &arena, &at, err);
     if (rc)
         return rc;
-    if (at.kind == KN_URI_HTTP)
-        return kn_http_input_open(out, files->client, uri, err);
     struct kn_object_reader *reader = NULL;
     kn_auto(kn_object_info_clear) struct kn_object_info info = {0};
     rc = kn_object_open(files->store, at.bucket, at.key, &reader, &info, err);

@@ -4,12 +4,13 @@
  * whitelist names none that it could open, and io_open is ours.
  *
  * FFmpeg 5.1's HLS demuxer looks at the protocol name of every address and knows http, https and
- * file; `oss://bucket/key` is shown to it as http://oss.kinora.invalid/bucket/key (RFC 2606: a name
- * that can never exist) and turned back when it asks for a segment.
+ * file; `oss://bucket/key` is shown to it as http://<token>.invalid/bucket/key (RFC 2606: a name that
+ * can never exist) and turned back when it asks for a segment. The token is random, so that no
+ * playlist can write down an address that turns into an object.
  */
 #include "engine/media/input.h"
 
-#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <libavutil/opt.h>
@@ -17,6 +18,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/encode.h"
+#include "base/id.h"
 #include "base/strings.h"
 #include "base/time.h"
 #include "engine/media/av_error.h"
@@ -27,8 +29,6 @@
 #define REMOTE_BUFFER (256 * 1024)
 // As engine/media/probe: one figure keeps the time to open a file predictable.
 #define ANALYZE_US (30 * KN_SECOND)
-
-#define OSS_STAND_IN "http://oss.kinora.invalid/"
 
 /* ---- one source as an AVIOContext ---- */
 struct reader {
@@ -100,36 +100,56 @@ static AVIOContext *reader_open(struct kn_input *input, struct kn_source *source
 }
 
 /* ---- addresses as libavformat sees them ---- */
-static char *shown_address(const char *uri)
+static void stand_in_make(struct kn_input *input)
+{
+    char token[KN_ID_SIZE];
+    kn_id_hex(token);
+    (void)snprintf(input->stand_in, sizeof(input->stand_in), "http://%s.invalid/", token);
+}
+
+static char *shown_address(const struct kn_input *input)
 {
     struct kn_buf b = {0};
-    if (!kn_starts_with(uri, "oss://")) {
-        kn_buf_puts(&b, uri);
+    if (!kn_starts_with(input->uri, "oss://")) {
+        kn_buf_puts(&b, input->uri);
         return kn_buf_take(&b);
     }
-    kn_buf_puts(&b, OSS_STAND_IN);
-    const char *path = uri + strlen("oss://");
+    kn_buf_puts(&b, input->stand_in);
+    const char *path = input->uri + strlen("oss://");
     kn_percent(&b, path, strlen(path), true);
     return kn_buf_take(&b);
 }
 
-static char *real_address(const char *shown)
+static char *real_address(const struct kn_input *input, const char *shown)
 {
     struct kn_buf b = {0};
-    if (!kn_starts_with(shown, OSS_STAND_IN)) {
+    if (!kn_starts_with(shown, input->stand_in)) {
         kn_buf_puts(&b, kn_starts_with(shown, "file:") ? shown + strlen("file:") : shown);
         return kn_buf_take(&b);
     }
     kn_buf_puts(&b, "oss://");
-    const char *path = shown + strlen(OSS_STAND_IN);
-    if (!kn_unpercent(&b, path, strlen(path), false))
+    const char *path = shown + strlen(input->stand_in);
+    if (!kn_unpercent(&b, path, strcspn(path, "?#"), false))
         kn_buf_clear(&b);
     return kn_buf_take(&b);
 }
 
-static bool is_remote(const char *uri)
+// The rules of input.h. libavformat has resolved `uri` against the playlist that names it.
+static bool may_refer(const char *playlist, const char *uri)
 {
-    return strstr(uri, "://") != NULL;
+    if (kn_starts_with(uri, "http://") || kn_starts_with(uri, "https://"))
+        return true;
+    if (kn_starts_with(playlist, "oss://")) {
+        const size_t n_root = strlen("oss://") + strcspn(playlist + strlen("oss://"), "/") + 1;
+        return strncmp(playlist, uri, n_root) == 0;
+    }
+    if (strstr(playlist, "://") || strstr(uri, "://"))
+        return false;
+    const char *slash = strrchr(playlist, '/');
+    const size_t n_folder = slash ? (size_t)(slash + 1 - playlist) : 0;
+    const char *below = uri + n_folder;
+    return strncmp(playlist, uri, n_folder) == 0 && below[0] != '/' && !kn_starts_with(below, "../") &&
+           !strstr(below, "/../");
 }
 
 /* ---- what playlists open ---- */
@@ -140,12 +160,13 @@ static int nested_open(AVFormatContext *format, AVIOContext **out, const char *u
     struct kn_input *input = format->opaque;
     if (flags & AVIO_FLAG_WRITE)
         return AVERROR(EACCES);
-    kn_auto(kn_free) char *uri = real_address(url);
+    kn_auto(kn_free) char *uri = real_address(input, url);
     if (!uri)
         return AVERROR(EINVAL);
-    if (is_remote(input->uri) && !is_remote(uri)) {
-        kn_fail_as(&input->io_error, KN_EINVAL, "ResourceAccess",
-                   "the playlist '%s' names the file '%s'", input->uri, uri);
+    if (!may_refer(input->uri, uri)) {
+        kn_fail_as(&input->io_error, KN_EMEDIA, "ResourceContentBad",
+                   "the playlist '%s' names '%.200s', and may name only what lies beside it and "
+                   "http(s) addresses", input->uri, uri);
         return AVERROR(EACCES);
     }
     struct kn_source *source = NULL;
@@ -185,7 +206,7 @@ kn_code kn_input_fail(struct kn_input *input, struct kn_error *err, int av, cons
 static kn_code input_open_format(struct kn_input *input, struct kn_error *err)
 {
     AVFormatContext *format = avformat_alloc_context();
-    kn_auto(kn_free) char *shown = shown_address(input->uri);
+    kn_auto(kn_free) char *shown = shown_address(input);
     if (!format || !shown) {
         avformat_free_context(format);
         return kn_fail(err, KN_ENOMEM, "no memory to open '%s'", input->uri);
@@ -222,6 +243,7 @@ kn_code kn_input_open(struct kn_input **out_input, const char *uri,
     if (!input || !(input->uri = strdup(uri)))
         return kn_fail(err, KN_ENOMEM, "no memory to open '%s'", uri);
     input->env = *env;
+    stand_in_make(input);
     struct kn_source *source = NULL;
     kn_code rc = env->open(env->impl, uri, &source, err);
     if (rc != KN_OK)

@@ -3,8 +3,9 @@
  * Input: a media file opened through libavformat, its bytes read from a kn_source.
  *
  * libavformat opens nothing by itself: what a playlist names comes back to `env->open`, so the rules
- * for addresses hold for segments, keys and nested playlists too. A playlist reaches files only when
- * it came from a file itself (the command line).
+ * for addresses hold for segments, keys and nested playlists too. A playlist may name http(s) URLs
+ * and what lies in its own bucket or, when it is a file itself (the command line), in its own folder
+ * and below. An http(s) URL goes to `env->open` as it stands: it is outside, whatever its host.
  *
  * Thread-safety: one thread at a time; `env->stop` may be set by any.
  */
@@ -31,6 +32,7 @@ struct kn_input {
     // Private: how bytes arrive.
     struct kn_input_env env;
     AVIOContext *io;          // owned, with its source
+    char stand_in[64];        // how oss:// is shown to libavformat
     struct kn_error io_error; // why a read failed, in better words than libav's number
 };
 

@@ -537,6 +537,13 @@ const AVCodecParameters *kn_mux_parameters(const struct kn_mux *mux, int track)
     return mux->tracks[track].source;
 }
 
+bool kn_mux_is_extra(const struct kn_mux *mux, int track)
+{
+    const AVStream *st = mux->tracks[track].stream;
+    return st->disposition & AV_DISPOSITION_ATTACHED_PIC ||
+           st->codecpar->codec_type == AVMEDIA_TYPE_ATTACHMENT;
+}
+
 const struct kn_segments *kn_mux_segments(const struct kn_mux *mux, int track)
 {
     return mux->tracks[track].part->segments;

@@ -95,6 +95,8 @@ void kn_mux_ledger(const struct kn_mux *mux, int track, struct kn_mux_ledger *ou
 int kn_mux_n_tracks(const struct kn_mux *mux);
 /* What was said of a track, NULL before. Borrowed. */
 const AVCodecParameters *kn_mux_parameters(const struct kn_mux *mux, int track);
+/* A cover or an attachment: no stream of packets, and readers number it as they like. */
+bool kn_mux_is_extra(const struct kn_mux *mux, int track);
 /* The files a track lies in: its own when tracks are split, else everyone's. NULL: not segmented. */
 const struct kn_segments *kn_mux_segments(const struct kn_mux *mux, int track);
 /* ISO 639-2, or NULL. Borrowed. */

@@ -9,6 +9,7 @@
 #include "features/convert/extras.h"
 #include "features/convert/formats.h"
 #include "features/convert/group.h"
+#include "features/convert/measure.h"
 #include "features/convert/resolve.h"
 
 /* ---- inputs ---- */
@@ -151,9 +152,6 @@ static kn_code refuse_unknown(const struct kn_convert_output *output, struct kn_
         what = "Crop border";
     else if (output->video.mode == KN_STREAM_ENCODE && output->video.rate == KN_RATE_TARGET_SSIM)
         what = "a target SSIM";
-    for (int i = 0; i < output->n_audios; i++)
-        if (output->audios[i].volume.method == KN_VOLUME_AUTO)
-            what = "Volume auto";
     return what ? kn_fail(err, KN_EUNSUP, "%s is not supported by this version", what) : KN_OK;
 }
 
@@ -190,6 +188,25 @@ static kn_code plan_output(struct kn_output_run *o, struct kn_error *err)
     return kn_video_plan(&o->video, o->spec, &facts, &run->arena, err);
 }
 
+// In Hls and Dash groups sound lies in outputs of its own; it ends where the group's pictures end, as
+// it would in one file with them.
+static void end_with_pictures(struct kn_run *run, struct kn_output_run *o)
+{
+    int64_t end_us = KN_NO_TIME;
+    if (o->group < 0 || o->has_video || run->spec->groups[o->group].type == KN_GROUP_FILE)
+        return;
+    for (int i = 0; i < run->n_outputs; i++) {
+        const struct kn_output_run *other = &run->outputs[i];
+        if (other->group == o->group && other->has_video && other->duration_us != KN_NO_TIME)
+            end_us = FFMAX(end_us, other->duration_us);
+    }
+    if (end_us == KN_NO_TIME || (o->duration_us != KN_NO_TIME && o->duration_us <= end_us))
+        return;
+    struct kn_span *last = &o->timeline.spans[o->timeline.n_spans - 1];
+    last->to_us = FFMIN(last->to_us, last->from_us + FFMAX(0, end_us - last->out_us));
+    o->duration_us = end_us;
+}
+
 kn_code kn_run_plan(struct kn_run *run, struct kn_error *err)
 {
     for (int i = 0; i < run->n_outputs; i++) {
@@ -200,6 +217,8 @@ kn_code kn_run_plan(struct kn_run *run, struct kn_error *err)
         if (plan_output(o, &why) != KN_OK)
             kn_output_fail(o, &why);
     }
+    for (int i = 0; i < run->n_outputs; i++)
+        end_with_pictures(run, &run->outputs[i]);
     return KN_OK;
 }
 
@@ -291,17 +310,6 @@ static bool same_volume(const struct kn_convert_volume *a, const struct kn_conve
            a->range_lu == b->range_lu && a->true_peak_dbtp == b->true_peak_dbtp;
 }
 
-static bool same_timeline(const struct kn_timeline *a, const struct kn_timeline *b)
-{
-    if (a->n_spans != b->n_spans)
-        return false;
-    for (int i = 0; i < a->n_spans; i++)
-        if (a->spans[i].from_us != b->spans[i].from_us || a->spans[i].to_us != b->spans[i].to_us ||
-            a->spans[i].out_us != b->spans[i].out_us)
-            return false;
-    return true;
-}
-
 static struct kn_audio_rendition *audio_find(struct kn_feed *feed, const struct kn_audio_plan *plan,
                                              const struct kn_convert_volume *volume,
                                              const struct kn_output_run *o, bool global_header)
@@ -312,7 +320,7 @@ static struct kn_audio_rendition *audio_find(struct kn_feed *feed, const struct 
         if (kn_equal(p->encoder, plan->encoder) && p->bitrate_bps == plan->bitrate_bps &&
             p->samplerate_hz == plan->samplerate_hz && p->channels == plan->channels &&
             p->profile == plan->profile && r->global_header == global_header &&
-            same_volume(&r->volume, volume) && same_timeline(&r->timeline, &o->timeline) &&
+            same_volume(&r->volume, volume) && kn_timeline_equal(&r->timeline, &o->timeline) &&
             r->n_targets < KN_MAX_TARGETS)
             return r;
     }
@@ -331,11 +339,17 @@ static kn_code add_audio(struct kn_output_run *o, const struct kn_convert_audio 
         return kn_fail_as(err, KN_EINVAL, "NoAudioStream", "no input has an audio stream");
     }
     const AVStream *st = NULL;
-    kn_code rc = kn_audio_select(&st, audio, &run->spec->inputs[input], run->inputs[input].input, err);
+    kn_code rc = kn_audio_select(&st, audio, &run->spec->inputs[input], run->inputs[input].input,
+                                 &run->arena, err);
     struct kn_audio_plan plan;
     const bool is_cut = o->spec->features.clip.is_set || (input == 0 && has_joined(run));
+    const struct kn_loudness *loudness = NULL;
+    if (rc == KN_OK && kn_audio_wants_loudness(audio))
+        rc = kn_loudness_measure(&loudness, run, input, st->index, &o->timeline,
+                                 audio->channels ? audio->channels : st->codecpar->ch_layout.nb_channels,
+                                 err);
     if (rc == KN_OK)
-        rc = kn_audio_plan(&plan, o->spec, audio, st, is_cut, &run->arena, err);
+        rc = kn_audio_plan(&plan, o->spec, audio, st, is_cut, loudness, &run->arena, err);
     struct kn_feed *feed = NULL;
     if (rc == KN_OK)
         rc = feed_find(run, st, input, &feed, err);

@@ -1,54 +1,55 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "features/convert/audio_plan.h"
 
-#include <string.h>
+#include <math.h>
 
 #include "base/cleanup.h"
-#include "base/strings.h"
 #include "engine/media/encode.h"
 #include "features/convert/formats.h"
-#include "features/convert/language.h"
+#include "features/convert/resolve.h"
+
+// How far the loudness may be off before Volume "auto" does something (spec 02, 6.2).
+#define AUTO_TOLERANCE_LU 2.0
 
 /* ---- which stream ---- */
-static bool stream_matches(const AVStream *st, const struct kn_convert_selector *selector)
+// The tags a selector looks at, as kn_resolve_audio_stream() wants them.
+static kn_code stream_facts(struct kn_stream_facts *facts, const AVStream *st,
+                            const struct kn_convert_selector *selector, struct kn_arena *arena,
+                            struct kn_error *err)
 {
-    for (int i = 0; i < selector->n_matches; i++) {
-        const struct kn_tag_match *m = &selector->matches[i];
-        const AVDictionaryEntry *tag = av_dict_get(st->metadata, m->name, NULL, 0);
-        const char *value = tag ? tag->value : "";
-        if (kn_equal_nocase(m->name, "language") ? !kn_language_equal(value, m->value)
-                                                 : !kn_equal_nocase(value, m->value))
-            return false;
+    *facts = (struct kn_stream_facts){
+        .is_audio = st->codecpar->codec_type == AVMEDIA_TYPE_AUDIO,
+        .language = kn_input_language(st),
+    };
+    struct kn_tag_match *tags =
+        kn_arena_array(arena, selector ? (size_t)selector->n_matches : 0, sizeof(*tags));
+    for (int i = 0; tags && selector && i < selector->n_matches; i++) {
+        const AVDictionaryEntry *tag = av_dict_get(st->metadata, selector->matches[i].name, NULL, 0);
+        if (tag)
+            tags[facts->n_tags++] = (struct kn_tag_match){tag->key, tag->value};
     }
-    return true;
+    facts->tags = tags;
+    return tags || !selector ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for streams");
 }
 
 kn_code kn_audio_select(const AVStream **out, const struct kn_convert_audio *audio,
                         const struct kn_convert_input *named, const struct kn_input *input,
-                        struct kn_error *err)
+                        struct kn_arena *arena, struct kn_error *err)
 {
-    const AVStream *st;
-    for (int nth = 0; (st = kn_input_stream(input, AVMEDIA_TYPE_AUDIO, nth)); nth++)
-        if (audio->selector_index < 0 ||
-            stream_matches(st, &named->selectors[audio->selector_index])) {
-            *out = st;
-            return KN_OK;
-        }
-    if (audio->selector_index >= 0)
-        return kn_fail_as(err, KN_EINVAL, "NoAudioStream",
-                          "no audio stream of '%s' is what the AudioSelector '%s' asks for", input->uri,
-                          named->selectors[audio->selector_index].name);
-    return kn_fail_as(err, KN_EINVAL, "NoAudioStream", "'%s' has no audio stream", input->uri);
-}
-
-static void plan_language(struct kn_audio_plan *plan, const struct kn_convert_audio *audio,
-                          const AVStream *st)
-{
-    const char *own = kn_input_language(st);
-    if (audio->language_control == KN_LANGUAGE_INPUT_FIRST && own &&
-        kn_language_normalize(plan->language, own))
-        return;
-    (void)kn_copy(plan->language, sizeof(plan->language), audio->language[0] ? audio->language : "und");
+    const struct kn_convert_selector *selector =
+        audio->selector_index < 0 ? NULL : &named->selectors[audio->selector_index];
+    const int n = (int)input->format->nb_streams;
+    struct kn_stream_facts *facts = kn_arena_array(arena, (size_t)n, sizeof(*facts));
+    kn_code rc = facts ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for streams");
+    for (int i = 0; rc == KN_OK && i < n; i++)
+        rc = stream_facts(&facts[i], input->format->streams[i], selector, arena, err);
+    int position = 0;
+    if (rc == KN_OK)
+        rc = kn_resolve_audio_stream(&position, facts, n, selector, err);
+    if (rc != KN_OK)
+        return kn_error_prefix(err, "'%s'", input->uri);
+    *out = input->format->streams[position];
+    return KN_OK;
 }
 
 /* ---- encoder ---- */
@@ -79,45 +80,70 @@ static kn_code plan_aac(struct kn_audio_plan *plan, const struct kn_convert_audi
     return KN_OK;
 }
 
+// Loudness to the targets: a constant gain where that keeps the peaks, else with compression.
+static const char *normalising(const struct kn_convert_volume *volume,
+                               const struct kn_loudness *loudness, struct kn_arena *arena)
+{
+    const double gain_db = volume->loudness_lufs - loudness->integrated_lufs;
+    if (loudness->range_lu <= volume->range_lu &&
+        loudness->true_peak_dbtp + gain_db <= volume->true_peak_dbtp)
+        return kn_arena_printf(arena, "volume=%.2fdB,", gain_db);
+    return kn_arena_printf(
+        arena,
+        "loudnorm=I=%g:LRA=%g:TP=%g:measured_I=%.2f:measured_LRA=%.2f:measured_TP=%.2f:"
+        "measured_thresh=%.2f:linear=false,",
+        volume->loudness_lufs, volume->range_lu, volume->true_peak_dbtp, loudness->integrated_lufs,
+        fmin(loudness->range_lu, 99), fmin(fmax(loudness->true_peak_dbtp, -99), 99),
+        fmin(fmax(loudness->threshold_lufs, -99), 0));
+}
+
 static kn_code plan_volume(struct kn_audio_plan *plan, const struct kn_convert_volume *volume,
-                           struct kn_arena *arena, struct kn_error *err)
+                           const struct kn_loudness *loudness, struct kn_arena *arena,
+                           struct kn_error *err)
 {
     plan->filter = "";
-    if (volume->method == KN_VOLUME_LINEAR)
+    switch (volume->method) {
+    case KN_VOLUME_UNTOUCHED: return KN_OK;
+    case KN_VOLUME_LINEAR:
         plan->filter = kn_arena_printf(arena, "volume=%gdB,", volume->gain_db);
-    else if (volume->method == KN_VOLUME_DYNAMIC)
-        plan->filter = kn_arena_printf(arena, "loudnorm=I=%g:LRA=%g:TP=%g,", volume->loudness_lufs,
-                                       volume->range_lu, volume->true_peak_dbtp);
+        break;
+    case KN_VOLUME_DYNAMIC:
+    case KN_VOLUME_AUTO:
+        if (loudness->integrated_lufs < -70) { // the gate of EBU R128: nothing to be heard
+            plan->note = plan->note ? plan->note : "the sound is silent: its volume was left as it is";
+            return KN_OK;
+        }
+        if (volume->method == KN_VOLUME_AUTO &&
+            fabs(loudness->integrated_lufs - volume->loudness_lufs) <= AUTO_TOLERANCE_LU)
+            return KN_OK;
+        plan->filter = normalising(volume, loudness, arena);
+        break;
+    }
     return plan->filter ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for filters");
 }
 
-static kn_code plan_bitrate(struct kn_audio_plan *plan, const struct kn_convert_output *output,
-                            const struct kn_convert_audio *audio, const AVStream *st,
-                            struct kn_error *err)
+bool kn_audio_wants_loudness(const struct kn_convert_audio *audio)
 {
-    const int64_t source = st->codecpar->bit_rate;
-    const bool same_codec = st->codecpar->codec_id == kn_audio_codec_id(audio->codec);
-    plan->bitrate_bps = audio->bitrate_bps;
-    if (source <= 0 || source >= plan->bitrate_bps)
-        return KN_OK;
-    switch (output->trans.audio_bitrate) {
-    case KN_CHECK_OFF: break;
-    case KN_CHECK_IF_SAME_CODEC: plan->bitrate_bps = same_codec ? source : plan->bitrate_bps; break;
-    case KN_CHECK_USE_INPUT: plan->bitrate_bps = source; break;
-    case KN_CHECK_FAIL:
-        return kn_fail_as(err, KN_EINVAL, "OutOfRange",
-                          "the input's %lld kbit/s of sound are below the target of %lld "
-                          "(IsCheckAudioBitrateFail)", (long long)(source / 1000),
-                          (long long)(plan->bitrate_bps / 1000));
-    }
-    return KN_OK;
+    return audio->mode == KN_STREAM_ENCODE && (audio->volume.method == KN_VOLUME_DYNAMIC ||
+                                               audio->volume.method == KN_VOLUME_AUTO);
+}
+
+// As many channels as the source has, as far as the codec goes.
+static int channels_as_source(const AVCodec *codec, int channels)
+{
+    int best = 0;
+    for (const AVChannelLayout *l = codec->ch_layouts; l && l->nb_channels; l++)
+        if (l->nb_channels <= channels)
+            best = FFMAX(best, l->nb_channels);
+    return best ? best : channels;
 }
 
 static bool source_fits(const struct kn_audio_plan *plan, const struct kn_convert_output *output,
                         const struct kn_convert_audio *audio, const AVCodecParameters *par)
 {
     const bool same_profile = par->codec_id != AV_CODEC_ID_AAC || par->profile == plan->profile;
-    return !output->trans.force_transcode && audio->volume.method == KN_VOLUME_UNTOUCHED &&
+    return !output->trans.force_transcode &&
+           audio->volume.method != KN_VOLUME_LINEAR && !plan->filter[0] &&
            par->codec_id == kn_audio_codec_id(audio->codec) && same_profile &&
            par->sample_rate == plan->samplerate_hz &&
            par->ch_layout.nb_channels == plan->channels && par->bit_rate > 0 &&
@@ -127,11 +153,13 @@ static bool source_fits(const struct kn_audio_plan *plan, const struct kn_conver
 
 kn_code kn_audio_plan(struct kn_audio_plan *plan, const struct kn_convert_output *output,
                       const struct kn_convert_audio *audio, const AVStream *stream, bool is_cut,
-                      struct kn_arena *arena, struct kn_error *err)
+                      const struct kn_loudness *loudness, struct kn_arena *arena,
+                      struct kn_error *err)
 {
     *plan = (struct kn_audio_plan){.profile = FF_PROFILE_UNKNOWN, .filter = ""};
     const AVCodecParameters *par = stream->codecpar;
-    plan_language(plan, audio, stream);
+    kn_resolve_language(plan->language, audio->language_control, audio->language,
+                        kn_input_language(stream));
     if (audio->mode == KN_STREAM_COPY) {
         if (!kn_container_takes(output->container, par->codec_id))
             return kn_fail(err, KN_EUNSUP, "%s audio cannot be copied into %s",
@@ -143,15 +171,18 @@ kn_code kn_audio_plan(struct kn_audio_plan *plan, const struct kn_convert_output
     if (rc == KN_OK && audio->codec == KN_AUDIO_AAC)
         rc = plan_aac(plan, audio, err);
     if (rc == KN_OK)
-        rc = plan_bitrate(plan, output, audio, stream, err);
+        rc = kn_resolve_audio_bitrate(&plan->bitrate_bps, par->bit_rate,
+                                      par->codec_id == kn_audio_codec_id(audio->codec), audio,
+                                      output->trans.audio_bitrate, err);
     if (rc == KN_OK)
-        rc = plan_volume(plan, &audio->volume, arena, err);
+        rc = plan_volume(plan, &audio->volume, loudness, arena, err);
     if (rc != KN_OK)
         return rc;
     const AVCodec *codec = avcodec_find_encoder_by_name(plan->encoder);
     plan->samplerate_hz = kn_encoder_sample_rate(codec, audio->samplerate_hz);
     plan->sample_format = kn_encoder_sample_format(codec);
-    plan->channels = audio->channels ? audio->channels : par->ch_layout.nb_channels;
+    plan->channels = audio->channels
+        ? audio->channels : channels_as_source(codec, par->ch_layout.nb_channels);
     plan->is_copy = !is_cut && source_fits(plan, output, audio, par);
     return KN_OK;
 }

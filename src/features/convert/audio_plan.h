@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "engine/media/input.h"
+#include "engine/media/loudness.h"
 #include "features/convert/convert_spec.h"
 
 struct kn_audio_plan {
@@ -23,13 +24,21 @@ struct kn_audio_plan {
     const char *note;   // NULL
 };
 
-/* The stream that a track means: the selector's match, or the input's first. KN_EINVAL reason
+/* The stream that a track means: the selector's match, or the input's first. KN_EMEDIA reason
  * NoAudioStream when there is none. */
 kn_code kn_audio_select(const AVStream **out, const struct kn_convert_audio *audio,
                         const struct kn_convert_input *named, const struct kn_input *input,
-                        struct kn_error *err);
+                        struct kn_arena *arena, struct kn_error *err);
 
-/* Decide. `is_cut`: a clip or a concatenation, so that packets cannot be copied. */
+/* Whether its Volume can be planned only when the loudness of the source is known. */
+bool kn_audio_wants_loudness(const struct kn_convert_audio *audio);
+
+/*
+ * Decide.
+ *   is_cut    a clip or a concatenation, so that packets cannot be copied
+ *   loudness  of the source, where kn_audio_wants_loudness(); else NULL
+ */
 kn_code kn_audio_plan(struct kn_audio_plan *plan, const struct kn_convert_output *output,
                       const struct kn_convert_audio *audio, const AVStream *stream, bool is_cut,
-                      struct kn_arena *arena, struct kn_error *err);
+                      const struct kn_loudness *loudness, struct kn_arena *arena,
+                      struct kn_error *err);

@@ -114,8 +114,8 @@ static kn_code rendition_open_graph(struct kn_audio_rendition *r, const AVFrame 
     (void)av_channel_layout_describe(&layout, name, sizeof(name));
     av_channel_layout_uninit(&layout);
     kn_auto(kn_buf_clear) struct kn_buf d = {0};
-    kn_buf_printf(&d, "[in]%saresample=%d,aformat=sample_fmts=%s:channel_layouts=%s[out]",
-                  r->plan.filter, r->plan.samplerate_hz,
+    kn_buf_printf(&d, "[in]aformat=channel_layouts=%s,%saresample=%d,aformat=sample_fmts=%s:channel_layouts=%s[out]",
+                  name, r->plan.filter, r->plan.samplerate_hz,
                   av_get_sample_fmt_name(r->plan.sample_format), name);
     const AVCodec *codec = r->encoder->codec->codec;
     return kn_graph_open(&r->graph,

@@ -36,7 +36,7 @@ static const struct kn_container_format formats[] = {
     [KN_CONTAINER_WEBM] = {"webm", "", .has_video = true, .has_audio = true,
                            .caption = AV_CODEC_ID_WEBVTT},
     [KN_CONTAINER_MOV] = {"mov", "movflags=+faststart", .has_video = true, .has_audio = true,
-                          .keeps_cover = true, .caption = AV_CODEC_ID_MOV_TEXT},
+                          .caption = AV_CODEC_ID_MOV_TEXT},
     [KN_CONTAINER_WAV] = {"wav", "", .has_audio = true},
 };
 

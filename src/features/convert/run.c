@@ -36,6 +36,17 @@ int64_t kn_timeline_source(const struct kn_timeline *timeline, int64_t out_us)
     return out_us - s->out_us + s->from_us;
 }
 
+bool kn_timeline_equal(const struct kn_timeline *a, const struct kn_timeline *b)
+{
+    if (a->n_spans != b->n_spans)
+        return false;
+    for (int i = 0; i < a->n_spans; i++)
+        if (a->spans[i].from_us != b->spans[i].from_us || a->spans[i].to_us != b->spans[i].to_us ||
+            a->spans[i].out_us != b->spans[i].out_us)
+            return false;
+    return true;
+}
+
 kn_code kn_run_open_source(void *impl, const char *uri, struct kn_source **out, struct kn_error *err)
 {
     struct kn_run *run = impl;

@@ -52,6 +52,8 @@ int64_t kn_timeline_source(const struct kn_timeline *timeline, int64_t out_us);
  * span begins, or INT64_MAX after the last. */
 bool kn_timeline_map(const struct kn_timeline *timeline, int64_t in_us, int64_t *out_us);
 
+bool kn_timeline_equal(const struct kn_timeline *a, const struct kn_timeline *b);
+
 /* What a segmented output adds to a manifest: one playlist's worth. In the run's arena. */
 struct kn_output_rendition {
     enum kn_rendition kind;
@@ -191,6 +193,7 @@ struct kn_run {
     int n_outputs;
     struct kn_feed *feeds; // in the arena
     int n_feeds, max_feeds;
+    struct kn_measured *measured; // in the arena: loudness that was measured (measure.h)
     int pass; // 0: the only one; 1: statistics; 2
     atomic_bool stop;
     pthread_mutex_t open_lock; // around the context's opening calls, which want one thread at a time

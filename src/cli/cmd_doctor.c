@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * kinora doctor: what this machine can do. The media side is asked of kinora-worker; the rest is
- * looked at here. Nothing is changed on the machine.
+ * tried here. Nothing is left changed on the machine.
  */
-#include <getopt.h>
+#include <errno.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
@@ -18,10 +19,13 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/fs.h"
 #include "base/json.h"
+#include "base/strings.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/worker_program.h"
+#include "db/db.h"
 #include "server/config.h"
 
 #define MAX_REPORT_BYTES (1024 * 1024)
@@ -80,45 +84,165 @@ static kn_code worker_report(json_t **out, struct kn_error *err)
 
 /* ---- this half ---- */
 
-static json_t *disk_report(const char *folder)
+// The folder itself, or the nearest above it that exists: where it would be made.
+static void nearest_folder(char out[4096], const char *folder)
 {
-    struct statvfs fs;
-    // A data folder that is not there yet will lie on the file system of its parent.
-    const char *where = statvfs(folder, &fs) == 0 ? folder : ".";
-    if (where != folder && statvfs(where, &fs) != 0)
-        return json_null();
-    long long left = (long long)fs.f_bavail * (long long)fs.f_frsize;
-    return json_pack("{s:s, s:I, s:b}", "Folder", folder, "FreeBytes", (json_int_t)left, "IsLow",
-                     left < LOW_DISK_BYTES);
+    (void)kn_copy(out, 4096, folder);
+    while (out[0] && !kn_fs_exists(out)) {
+        char *slash = strrchr(out, '/');
+        if (slash == out)
+            slash++;
+        if (slash)
+            *slash = '\0';
+        else
+            (void)kn_copy(out, 4096, ".");
+    }
 }
 
-static json_t *database_report(const struct kn_config *config)
+// Whether a file can be written there and reaches the disk: tried, and removed again.
+static const char *writing_problem(const char *folder)
 {
-    json_t *report = json_pack("{s:s, s:s}", "SQLite", sqlite3_libversion(), "Url",
-                               strncmp(config->database, "sqlite:", 7) == 0 ? config->database
-                                                                            : "postgresql://…");
-    if (strncmp(config->database, "postgres", 8) != 0)
-        return report;
-    PGconn *connection = PQconnectdb(config->database);
+    char path[4200];
+    (void)snprintf(path, sizeof(path), "%s/.kinora-doctor.XXXXXX", folder);
+    kn_auto(kn_close_fd) int fd = mkstemp(path);
+    if (fd < 0)
+        return strerror(errno);
+    bool is_fine = write(fd, "kinora", 6) == 6 && fsync(fd) == 0;
+    int error_number = errno;
+    (void)unlink(path); // best effort: mkstemp() has just made it
+    return is_fine ? NULL : strerror(error_number);
+}
+
+static json_t *folder_report(const char *folder)
+{
+    char where[4096];
+    struct statvfs fs;
+    nearest_folder(where, folder);
+    long long left =
+        statvfs(where, &fs) == 0 ? (long long)fs.f_bavail * (long long)fs.f_frsize : 0;
+    return json_pack("{s:s, s:I, s:b, s:s*}", "Folder", folder, "FreeBytes", (json_int_t)left,
+                     "IsLow", left < LOW_DISK_BYTES, "Problem", writing_problem(where));
+}
+
+static json_t *postgres_report(const char *url)
+{
+    const char *const names[] = {"dbname", "connect_timeout", NULL};
+    const char *const values[] = {url, "5", NULL};
+    PGconn *connection = PQconnectdbParams(names, values, 1); // 1: the first is a whole URL
     bool is_up = PQstatus(connection) == CONNECTION_OK;
-    (void)json_object_set_new(report, "PostgreSQL",
-                              is_up ? json_sprintf("%d", PQserverVersion(connection))
-                                    : json_string(PQerrorMessage(connection)));
-    (void)json_object_set_new(report, "IsReachable", json_boolean(is_up));
+    char problem[512] = "";
+    (void)kn_copy(problem, sizeof(problem), PQerrorMessage(connection));
+    kn_trim(problem);
+    for (char *c = problem; *c; c++)
+        *c = *c == '\n' || *c == '\t' ? ' ' : *c;
+    // The URL may hold a password.
+    json_t *report = json_pack("{s:s, s:i, s:s*}", "Url", "postgresql://…", "Version",
+                               is_up ? PQserverVersion(connection) : 0, "Problem",
+                               is_up ? NULL : problem);
     PQfinish(connection);
     return report;
 }
 
-static json_t *doctor_report(const struct kn_config *config, struct kn_error *err)
+static kn_code look(struct kn_tx *tx, void *context, struct kn_error *err)
 {
-    json_t *media = NULL;
-    if (worker_report(&media, err) != KN_OK)
-        media = json_pack("{s:s}", "Problem", err->message);
-    return json_pack("{s:s, s:o, s:o, s:o, s:{s:s, s:s}, s:i}", "Version", KN_VERSION, "Media",
-                     media, "Database", database_report(config), "Disk",
-                     disk_report(config->data), "Network", "libcurl", curl_version(), "libevent",
-                     event_get_version(), "Cores", (int)sysconf(_SC_NPROCESSORS_ONLN));
+    struct kn_stmt *row;
+    bool has_row = false;
+    (void)context;
+    kn_code rc = kn_tx_query(tx, &row, err, "SELECT MAX(number) FROM schema_version", "");
+    return rc == KN_OK ? kn_stmt_step(row, &has_row, err) : rc;
 }
+
+// A database that is not there yet is none to complain of: serve makes it.
+static json_t *sqlite_report(const char *url)
+{
+    struct kn_error err = {0};
+    kn_auto(kn_db_close) struct kn_db *db = NULL;
+    kn_code rc = kn_db_open_reader(&db, url, &err);
+    bool is_there = rc != KN_ENOTFOUND;
+    if (rc == KN_OK)
+        rc = kn_db_read(db, look, NULL, &err);
+    return json_pack("{s:s, s:s, s:b, s:s*}", "Url", url, "SQLite", sqlite3_libversion(), "IsThere",
+                     is_there, "Problem", rc == KN_OK || !is_there ? NULL : err.message);
+}
+
+/* ---- the verdict ---- */
+
+static void verdict_add(json_t *list, const char *what, const char *why, const char *advice)
+{
+    (void)json_array_append_new(list, json_sprintf("%s: %s: %s", what, why, advice));
+}
+
+static void rows_judge(json_t *problems, const json_t *media, const char *list)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(json_object_get(media, list), i, row)
+    {
+        char advice[200];
+        (void)snprintf(advice, sizeof(advice), "install %s", kn_json_get(row, "Package", ""));
+        if (json_is_true(json_object_get(row, "IsNeeded")) &&
+            !json_is_true(json_object_get(row, "Works")))
+            verdict_add(problems, kn_json_get(row, "Name", ""), "does not work", advice);
+    }
+}
+
+static void judge(json_t *report)
+{
+    json_t *problems = json_array(), *warnings = json_array();
+    const json_t *media = json_object_get(report, "Media");
+    const json_t *sandbox = json_object_get(media, "Sandbox");
+    static const struct {
+        const char *part, *advice;
+    } parts[] = {
+        {"Media", "install kinora-worker beside kinora"},
+        {"Database", "look at --database"},
+        {"Data", "choose another --data"},
+        {"Storage", "choose another --storage"},
+    };
+    for (size_t i = 0; i < KN_COUNT(parts); i++) {
+        const char *why = kn_json_get(json_object_get(report, parts[i].part), "Problem", NULL);
+        if (why)
+            verdict_add(problems, parts[i].part, why, parts[i].advice);
+    }
+    rows_judge(problems, media, "Encoders");
+    rows_judge(problems, media, "Decoders");
+    rows_judge(problems, media, "Filters");
+    if (kn_json_get(sandbox, "Problem", NULL))
+        verdict_add(problems, "sandbox", kn_json_get(sandbox, "Problem", ""),
+                    "jobs need a kernel with seccomp");
+    else if (sandbox && json_integer_value(json_object_get(sandbox, "Landlock")) == 0)
+        verdict_add(warnings, "sandbox", "this kernel has no Landlock",
+                    "seccomp and limits hold; Linux 5.13 and newer have it");
+    if (media && json_integer_value(json_object_get(media, "Fonts")) == 0)
+        verdict_add(warnings, "fonts", "there are none", "install fonts-noto for text watermarks");
+    if (json_is_true(json_object_get(json_object_get(report, "Data"), "IsLow")))
+        verdict_add(warnings, "disk", "less than 8 GiB are free", "free some before long films");
+    (void)json_object_set_new(report, "Problems", problems);
+    (void)json_object_set_new(report, "Warnings", warnings);
+}
+
+static json_t *doctor_report(const struct kn_config *config)
+{
+    struct kn_error err = {0};
+    json_t *media = NULL;
+    if (worker_report(&media, &err) != KN_OK)
+        media = json_pack("{s:s}", "Problem", err.message);
+    json_t *report = json_pack("{s:s, s:i, s:o, s:o, s:o, s:{s:s, s:s}}", "Version", KN_VERSION,
+                               "Cores", (int)sysconf(_SC_NPROCESSORS_ONLN), "Media", media,
+                               "Database",
+                               kn_starts_with(config->database, "sqlite:")
+                                   ? sqlite_report(config->database)
+                                   : postgres_report(config->database),
+                               "Data", folder_report(config->data), "Network", "libcurl",
+                               curl_version(), "libevent", event_get_version());
+    if (report && kn_starts_with(config->storage, "file:"))
+        (void)json_object_set_new(report, "Storage", folder_report(config->storage + 5));
+    if (report)
+        judge(report);
+    return report;
+}
+
+/* ---- telling ---- */
 
 static void rows_print(const json_t *media, const char *list, const char *heading)
 {
@@ -127,45 +251,53 @@ static void rows_print(const json_t *media, const char *list, const char *headin
     (void)printf("%s\n", heading);
     json_array_foreach(json_object_get(media, list), i, row)
     {
-        bool present = json_is_true(json_object_get(row, "Present"));
-        (void)printf("  %s %-14s %-16s %s%s\n", present ? "yes" : "no ",
-                     kn_json_get(row, "Name", ""), kn_json_get(row, "For", ""),
-                     present ? "" : "needs ", kn_json_get(row, "Package", ""));
+        bool works = json_is_true(json_object_get(row, "Works"));
+        (void)printf("  %s %-14s %-16s %s%s\n", works ? "yes" : "no ", kn_json_get(row, "Name", ""),
+                     kn_json_get(row, "For", ""), works ? "" : "needs ",
+                     kn_json_get(row, "Package", ""));
     }
+}
+
+static void media_print(const json_t *media)
+{
+    const json_t *sandbox = json_object_get(media, "Sandbox");
+    if (kn_json_get(media, "Problem", NULL))
+        return;
+    (void)printf("FFmpeg %s\n", kn_json_get(json_object_get(media, "Libraries"), "FFmpeg", "?"));
+    rows_print(media, "Encoders", "encoders, each tried on a picture or a sound");
+    rows_print(media, "Decoders", "decoders, likewise");
+    rows_print(media, "Filters", "filters, likewise");
+    (void)printf("fonts: %lld families and styles\n",
+                 (long long)json_integer_value(json_object_get(media, "Fonts")));
+    (void)printf("sandbox: seccomp %s, Landlock %lld\n",
+                 json_is_true(json_object_get(sandbox, "Seccomp")) ? "yes" : "no",
+                 (long long)json_integer_value(json_object_get(sandbox, "Landlock")));
+}
+
+static void list_print(const json_t *report, const char *list, const char *heading)
+{
+    size_t i;
+    json_t *line;
+    json_array_foreach(json_object_get(report, list), i, line)
+        (void)printf("%s%s\n", heading, json_string_value(line));
 }
 
 static void report_print(const json_t *report)
 {
-    const json_t *media = json_object_get(report, "Media");
-    const json_t *disk = json_object_get(report, "Disk");
+    const json_t *data = json_object_get(report, "Data");
     const json_t *database = json_object_get(report, "Database");
-    const json_t *sandbox = json_object_get(media, "Sandbox");
     (void)printf("kinora %s, %lld cores\n", kn_json_get(report, "Version", ""),
                  (long long)json_integer_value(json_object_get(report, "Cores")));
-    const char *problem = kn_json_get(media, "Problem", NULL);
-    if (problem) {
-        (void)printf("media: no worker: %s\n", problem);
-    } else {
-        (void)printf("FFmpeg %s\n",
-                     kn_json_get(json_object_get(media, "Libraries"), "FFmpeg", "?"));
-        rows_print(media, "Encoders", "encoders");
-        rows_print(media, "Decoders", "decoders");
-        rows_print(media, "Filters", "filters");
-        (void)printf("fonts: %lld families and styles\n",
-                     (long long)json_integer_value(json_object_get(media, "Fonts")));
-        (void)printf("sandbox: seccomp %s, Landlock %s\n",
-                     json_is_true(json_object_get(sandbox, "Seccomp")) ? "yes" : "no",
-                     json_integer_value(json_object_get(sandbox, "Landlock")) > 0
-                         ? "yes"
-                         : "no (this kernel has none; seccomp and limits still hold)");
-    }
-    (void)printf("database: %s\n", kn_json_get(database, "Url", ""));
-    if (json_is_false(json_object_get(database, "IsReachable")))
-        (void)printf("  not reachable: %s", kn_json_get(database, "PostgreSQL", ""));
-    (void)printf("disk: %.1f GiB free for %s%s\n",
-                 (double)json_integer_value(json_object_get(disk, "FreeBytes")) / (1 << 30),
-                 kn_json_get(disk, "Folder", ""),
-                 json_is_true(json_object_get(disk, "IsLow")) ? " (low: free some)" : "");
+    media_print(json_object_get(report, "Media"));
+    (void)printf("database: %s%s\n", kn_json_get(database, "Url", ""),
+                 json_is_false(json_object_get(database, "IsThere")) ? " (made at the first start)"
+                                                                      : "");
+    (void)printf("data: %s, %.1f GiB free\n", kn_json_get(data, "Folder", ""),
+                 (double)json_integer_value(json_object_get(data, "FreeBytes")) / (1 << 30));
+    list_print(report, "Warnings", "warning: ");
+    list_print(report, "Problems", "problem: ");
+    if (json_array_size(json_object_get(report, "Problems")) == 0)
+        (void)puts("nothing that Kinora needs is missing");
 }
 
 int kn_cmd_doctor(int argc, char **argv)
@@ -185,21 +317,25 @@ int kn_cmd_doctor(int argc, char **argv)
         return kn_cli_usage("doctor", "%s", err.message);
     if (help) {
         (void)puts("usage: kinora doctor [--json] [options of kinora serve]\n\n"
-                   "What this machine can do: codecs, filters, fonts, sandbox, database, disk.\n"
-                   "Exits 1 when something that kinora serve needs is missing.\n\n"
-                   "examples:\n  kinora doctor\n  kinora doctor --json --data /srv/kinora");
+                   "What this machine can do. Nothing is believed: every encoder, decoder and filter is\n"
+                   "given something small to do, a child locks itself down and tries to escape, the data\n"
+                   "folder is written to, the database is read. Exits 1 when something that Kinora needs\n"
+                   "is missing.\n\n"
+                   "options\n"
+                   "  --json                print JSON\n"
+                   "  --data DIR            and every other option of 'kinora serve': what it would find\n"
+                   "  --help\n\n"
+                   "examples\n"
+                   "  kinora doctor\n"
+                   "  kinora doctor --json --data /srv/kinora | jq .Problems");
         return KN_EXIT_OK;
     }
-    json_auto_t *report = doctor_report(&config, &err);
+    json_auto_t *report = doctor_report(&config);
     if (!report)
         return kn_fail(&err, KN_ENOMEM, "no memory"), kn_cli_fail(&err, NULL);
     if (as_json)
         kn_cli_print_json(report);
     else
         report_print(report);
-    bool is_well = !json_object_get(json_object_get(report, "Media"), "Problem") &&
-                   !json_is_false(json_object_get(json_object_get(report, "Database"),
-                                                  "IsReachable")) &&
-                   !json_is_true(json_object_get(json_object_get(report, "Disk"), "IsLow"));
-    return is_well ? KN_EXIT_OK : KN_EXIT_FAILED;
+    return json_array_size(json_object_get(report, "Problems")) ? KN_EXIT_FAILED : KN_EXIT_OK;
 }

@@ -62,8 +62,35 @@ struct submit_call {
     struct kn_jobs *jobs;
     const struct kn_job_submit *submit;
     char id[KN_ID_SIZE]; // of the new job, or of the one the token made
+    char pipeline_id[KN_ID_SIZE];
+    int64_t created_us;
     bool is_repeat;
 };
+
+// The new job as its row says it: nothing needs to be read back. Texts are the submitter's.
+static struct kn_job job_of_submit(const struct submit_call *call)
+{
+    const struct kn_job_submit *submit = call->submit;
+    struct kn_job job = {
+        .state = KN_JOB_QUEUED,
+        .priority = submit->priority ? submit->priority : DEFAULT_PRIORITY,
+        .created_us = call->created_us,
+        .started_us = KN_NO_TIME,
+        .finished_us = KN_NO_TIME,
+        .name = submit->name,
+        .spec = submit->spec,
+        .request = submit->request,
+        .request_id = submit->request_id,
+        .user_data = submit->user_data,
+        .client_token = submit->client_token,
+        .notify = submit->notify,
+    };
+    (void)kn_copy(job.id, sizeof(job.id), call->id);
+    (void)kn_copy(job.kind, sizeof(job.kind), submit->kind);
+    (void)kn_copy(job.pipeline_id, sizeof(job.pipeline_id), call->pipeline_id);
+    (void)kn_copy(job.key_id, sizeof(job.key_id), submit->key_id);
+    return job;
+}
 
 // Claim the token for this job, or find the job it made before.
 static kn_code token_use(struct kn_tx *tx, struct submit_call *call, int64_t now,
@@ -116,8 +143,7 @@ static kn_code pipeline_check(struct kn_tx *tx, const char *id, struct kn_error 
     return rc;
 }
 
-static kn_code job_insert(struct kn_tx *tx, const struct submit_call *call, const char *pipeline_id,
-                          int64_t now, struct kn_error *err)
+static kn_code job_insert(struct kn_tx *tx, const struct submit_call *call, struct kn_error *err)
 {
     const struct kn_job_submit *submit = call->submit;
     uint8_t spec[32];
@@ -133,8 +159,9 @@ static kn_code job_insert(struct kn_tx *tx, const struct submit_call *call, cons
         " percent, created_us, ready_us, is_cancel_asked, name, request_id, user_data,"
         " client_token, notify, spec_hash, request_hash)"
         " VALUES (?, ?, ?, ?, 0, ?, 0, 0, 0, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?)",
-        "ssssiiisssssbb", call->id, submit->kind, pipeline_id, submit->key_id,
-        (int64_t)(submit->priority ? submit->priority : DEFAULT_PRIORITY), now, now, submit->name,
+        "ssssiiisssssbb", call->id, submit->kind, call->pipeline_id, submit->key_id,
+        (int64_t)(submit->priority ? submit->priority : DEFAULT_PRIORITY), call->created_us,
+        call->created_us, submit->name,
         submit->request_id, submit->user_data, submit->client_token, submit->notify,
         submit->spec ? (const void *)spec : NULL, sizeof(spec),
         submit->request ? (const void *)request : NULL, sizeof(request));
@@ -150,24 +177,27 @@ static kn_code submit_in_tx(struct kn_tx *tx, void *context, struct kn_error *er
     else
         kn_id_hex(call->id);
 
-    int64_t now = 0;
-    kn_code rc = kn_tx_now(tx, &now, err);
+    struct kn_jobs *jobs = call->jobs;
+    kn_code rc = kn_tx_now(tx, &call->created_us, err);
     if (rc == KN_OK && submit->nonce)
         rc = kn_nonce_use_tx(tx, submit->key_id, submit->nonce, err);
     if (rc == KN_OK && submit->client_token)
-        rc = token_use(tx, call, now, err);
+        rc = token_use(tx, call, call->created_us, err);
     if (rc != KN_OK || call->is_repeat)
         return rc;
 
-    const char *pipeline_id = call->jobs->default_pipeline; // cannot be deleted
+    const char *pipeline_id = jobs->default_pipeline; // cannot be deleted
     if (submit->pipeline_id && !kn_equal(submit->pipeline_id, pipeline_id)) {
         pipeline_id = submit->pipeline_id;
         rc = pipeline_check(tx, pipeline_id, err);
     }
+    (void)kn_copy(call->pipeline_id, sizeof(call->pipeline_id), pipeline_id);
     if (rc == KN_OK)
-        rc = job_insert(tx, call, pipeline_id, now, err);
-    if (rc == KN_OK)
-        rc = kn_job_announce(call->jobs, tx, call->id, err);
+        rc = job_insert(tx, call, err);
+    if (rc == KN_OK && jobs->hook) {
+        struct kn_job job = job_of_submit(call);
+        rc = jobs->hook(tx, &job, jobs->hook_context, err);
+    }
     kn_tx_notify(tx, KN_JOBS_TOPIC);
     return rc;
 }
@@ -190,7 +220,23 @@ kn_code kn_jobs_submit(struct kn_jobs *jobs, const struct kn_job_submit *submit,
         return rc;
     if (out_is_repeat)
         *out_is_repeat = call.is_repeat;
-    return out_job ? kn_jobs_get(jobs, call.id, arena, out_job, err) : KN_OK;
+    if (!out_job)
+        return KN_OK;
+    if (call.is_repeat)
+        return kn_jobs_get(jobs, call.id, arena, out_job, err);
+    // As it was submitted: a worker may have it by now, and the answer must not depend on that.
+    *out_job = job_of_submit(&call);
+    const char **texts[] = {&out_job->name,      &out_job->spec,         &out_job->request,
+                            &out_job->request_id, &out_job->user_data,
+                            &out_job->client_token, &out_job->notify};
+    for (size_t i = 0; i < KN_COUNT(texts); i++) {
+        if (!*texts[i])
+            continue;
+        *texts[i] = kn_arena_strdup(arena, *texts[i]);
+        if (!*texts[i])
+            return kn_fail(err, KN_ENOMEM, "no memory for the job '%s', which is queued", call.id);
+    }
+    return KN_OK;
 }
 
 /* ---- looking ---- */

@@ -171,6 +171,34 @@ describe('around a job', () => {
     await finished(JobId);
   });
 
+  test('what was converted is in the ledger, by codec and resolution', async () => {
+    const own = new RPCClient({
+      accessKeyId: kinora.key.id, accessKeySecret: kinora.key.secret,
+      endpoint: `http://${kinora.api}`, apiVersion: '2026-01-01',
+    });
+    const seconds = async () => {
+      const { Usage } = await own.request('GetUsage', { Kind: 'convert' }, { method: 'POST' });
+      const line = Usage.find((l) => l.Codec === 'H.264' && l.Resolution === 'SD');
+      return line ? 60 * line.Amount : 0;
+    };
+    const before = await seconds();
+    const { JobId } = await call('SubmitMediaConvertJob', { Config: config() });
+    assert.equal((await finished(JobId)).State, 'Complete');
+    const made = (await seconds()) - before; // one output of two seconds
+    assert.ok(Math.abs(made - 2) < 0.1, `two seconds more, not ${made}`);
+  });
+
+  test('a registered file is converted by its media id, and the job tells what went in', async () => {
+    const { MediaId } = await call('RegisterMediaInfo', { InputURL: `oss://${bucket}/in/video.mp4` });
+    const byId = config();
+    byId.Inputs[0].InputFile = { Type: 'Media', Media: MediaId };
+    const { JobId } = await call('SubmitMediaConvertJob', { Config: byId });
+    const job = await finished(JobId);
+    assert.equal(job.State, 'Complete');
+    assert.equal(job.InputDetails[0].InFileMeta.FileBasicInfo.FileName, 'video.mp4');
+    assert.equal(job.InputDetails[0].InFileMeta.VideoStreamInfoList[0].Width, '960');
+  });
+
   test('a missing input ends the job with the documented code', async () => {
     const bad = config();
     bad.Inputs[0].InputFile.Media = `oss://${bucket}/in/nowhere.mp4`;

@@ -359,8 +359,9 @@ kn_code kn_http_body_read(struct kn_http_request *request, void *out, size_t n, 
         if (request->is_stream_ended)
             break;
         if (request->is_gone || request->is_stalled) {
-            rc = kn_fail(err, KN_EIO, request->is_gone ? "the client went away during its request"
-                                                       : "the request stopped arriving");
+            rc = request->is_gone
+                     ? kn_fail(err, KN_EIO, "the client went away during its request")
+                     : kn_fail_as(err, KN_EIO, "RequestTimeout", "the request stopped arriving");
             break;
         }
         if (request->expects_continue && !request->wants_continue) {

@@ -87,7 +87,8 @@ void kn_http_collect(struct kn_http_request *request, size_t limit, kn_http_hand
 const struct kn_buf *kn_http_body(const struct kn_http_request *request);
 /*
  * Pool threads: read the next bytes of the body, waiting for them; *out_got 0 at the end. The loop
- * stops reading the socket while 1 MiB lies unread. KN_EIO when the client went away or stalled.
+ * stops reading the socket while 1 MiB lies unread. KN_EIO when the client went away or, reason
+ * "RequestTimeout", stalled.
  * Sends "100 Continue" at the first call if the client waits for it.
  */
 kn_code kn_http_body_read(struct kn_http_request *request, void *out, size_t n, size_t *out_got,

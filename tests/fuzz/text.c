@@ -26,8 +26,6 @@ static void encodings(const char *text, size_t n)
     assert(plain.len == n && (n == 0 || memcmp(plain.data, text, n) == 0));
     (void)kn_unbase64(&decoded, text, n);
     (void)kn_unpercent(&decoded, text, n, true);
-    uint8_t raw[16];
-    (void)kn_unhex(raw, sizeof(raw), text);
 }
 
 static void times(const char *text)
@@ -58,6 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         assert(number == number);
     (void)kn_parse_bool(text, &truth);
     (void)kn_is_utf8(bytes, n);
+    uint8_t raw[16];
+    (void)kn_unhex(raw, sizeof(raw), text);
     encodings((const char *)bytes, n);
     times(text);
     char *pattern = strchr(text, '\n');

@@ -136,7 +136,13 @@ kn_code kn_graph_open(struct kn_graph **out, const struct kn_graph_setup *setup,
 kn_code kn_graph_feed(struct kn_graph *g, AVFrame *frame, kn_frame_fn on_frame, void *impl,
                       struct kn_error *err)
 {
-    int av = av_buffersrc_add_frame_flags(g->in, frame, AV_BUFFERSRC_FLAG_KEEP_REF);
+    // Filters that make a rate of their own fill it up to where the last picture ends.
+    const bool is_picture = frame && frame->nb_samples == 0 && frame->pts != AV_NOPTS_VALUE;
+    if (is_picture)
+        g->end_pts = frame->pts + FFMAX(frame->pkt_duration, 0);
+    int av = !frame && g->end_pts > 0
+        ? av_buffersrc_close(g->in, g->end_pts, 0)
+        : av_buffersrc_add_frame_flags(g->in, frame, AV_BUFFERSRC_FLAG_KEEP_REF);
     if (av < 0 && av != AVERROR_EOF)
         return kn_av_fail(err, av, "cannot filter");
     for (;;) {

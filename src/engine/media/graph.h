@@ -18,6 +18,7 @@ struct kn_graph {
     AVFilterContext *in;   // borrowed from graph
     AVFilterContext *out;  // borrowed from graph
     AVFrame *frame;        // owned
+    int64_t end_pts;       // of pictures: where the last one that came in ends
 };
 
 struct kn_graph_setup {
@@ -35,7 +36,7 @@ struct kn_graph_setup {
 /* KN_EUNSUP when libavfilter lacks a filter; KN_EBUG when the description is wrong. */
 kn_code kn_graph_open(struct kn_graph **out, const struct kn_graph_setup *setup,
                       struct kn_error *err);
-/* Push a frame (NULL: the end) and hand on what comes out, with pts in kn_graph_time_base(). */
+/* Push a frame (pts and pkt_duration in `time_base`; NULL: the end) and hand on what comes out, with pts in kn_graph_time_base(). */
 kn_code kn_graph_feed(struct kn_graph *graph, AVFrame *frame, kn_frame_fn on_frame, void *impl,
                       struct kn_error *err);
 AVRational kn_graph_time_base(const struct kn_graph *graph);

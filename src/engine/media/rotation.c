@@ -16,3 +16,9 @@ int kn_rotation_of(const AVStream *stream)
     const int quarters = (int)lround(-counter_clockwise / 90.0);
     return ((quarters % 4) + 4) % 4 * 90;
 }
+
+const char *kn_rotation_filter(int degrees)
+{
+    static const char *const turns[] = {"", "transpose=clock,", "hflip,vflip,", "transpose=cclock,"};
+    return turns[degrees / 90];
+}

@@ -5,12 +5,14 @@
 
 #include "base/cleanup.h"
 #include "base/strings.h"
+#include "features/convert/border.h"
 #include "features/convert/checkpoint.h"
 #include "features/convert/extras.h"
 #include "features/convert/formats.h"
 #include "features/convert/group.h"
 #include "features/convert/measure.h"
 #include "features/convert/resolve.h"
+#include "features/convert/title.h"
 
 /* ---- inputs ---- */
 static int64_t input_origin_us(const struct kn_input *input)
@@ -144,23 +146,9 @@ static int audio_input(const struct kn_run *run, const struct kn_convert_output 
     return find_input_with(run, AVMEDIA_TYPE_AUDIO);
 }
 
-// What the request may ask for and this run cannot do: said before any work begins.
-static kn_code refuse_unknown(const struct kn_convert_output *output, struct kn_error *err)
-{
-    const char *what = NULL;
-    if (output->video.mode == KN_STREAM_ENCODE && output->video.crop == KN_CROP_BORDER)
-        what = "Crop border";
-    else if (output->video.mode == KN_STREAM_ENCODE && output->video.rate == KN_RATE_TARGET_SSIM)
-        what = "a target SSIM";
-    return what ? kn_fail(err, KN_EUNSUP, "%s is not supported by this version", what) : KN_OK;
-}
-
 static kn_code plan_output(struct kn_output_run *o, struct kn_error *err)
 {
     struct kn_run *run = o->run;
-    const kn_code known = refuse_unknown(o->spec, err);
-    if (known != KN_OK)
-        return known;
     const int video = video_input(run, o->spec);
     int leader = video;
     if (leader < 0 && o->spec->n_audios)
@@ -177,7 +165,7 @@ static kn_code plan_output(struct kn_output_run *o, struct kn_error *err)
     if (!st)
         return kn_fail_as(err, KN_EINVAL, "NoVideoStream", "'%s' has no video stream",
                           run->spec->inputs[video].uri);
-    const struct kn_video_facts facts = {
+    struct kn_video_facts facts = {
         .input = input,
         .stream = st,
         .is_cut = o->spec->features.clip.is_set || (video == 0 && has_joined(run)) ||
@@ -185,7 +173,16 @@ static kn_code plan_output(struct kn_output_run *o, struct kn_error *err)
         .n_threads = run->context->n_threads,
     };
     o->has_video = true;
-    return kn_video_plan(&o->video, o->spec, &facts, &run->arena, err);
+    const struct kn_convert_video *asked = &o->spec->video;
+    if (asked->mode == KN_STREAM_ENCODE && asked->crop == KN_CROP_BORDER)
+        rc = kn_border_find(&facts.border, o, video, kn_video_turn(asked, st), err);
+    const char *note = NULL;
+    if (rc == KN_OK && asked->mode == KN_STREAM_ENCODE && asked->rate == KN_RATE_TARGET_SSIM)
+        rc = kn_title_crf(&facts.crf, &note, o, video, &facts, err);
+    if (rc == KN_OK)
+        rc = kn_video_plan(&o->video, o->spec, &facts, &run->arena, err);
+    o->video.note = note ? note : o->video.note;
+    return rc;
 }
 
 // In Hls and Dash groups sound lies in outputs of its own; it ends where the group's pictures end, as

@@ -49,6 +49,13 @@ void kn_video_target_size(const struct kn_convert_video *video, int shown_width_
     *out_height_px = even(height);
 }
 
+int kn_video_turn(const struct kn_convert_video *video, const AVStream *st)
+{
+    static const int turns[] = {[KN_ROTATE_0] = 0, [KN_ROTATE_90] = 90, [KN_ROTATE_180] = 180,
+                                [KN_ROTATE_270] = 270};
+    return video->rotate == KN_ROTATE_AUTO ? kn_rotation_of(st) : turns[video->rotate];
+}
+
 struct geometry {
     int turn;                      // degrees clockwise
     int cut_width_px, cut_height_px; // after turning and cropping, in stored pixels
@@ -67,11 +74,9 @@ static kn_code plan_geometry(struct kn_video_plan *plan, struct geometry *g,
                              const struct kn_convert_output *output,
                              const struct kn_video_facts *facts, struct kn_error *err)
 {
-    static const int turns[] = {[KN_ROTATE_0] = 0, [KN_ROTATE_90] = 90, [KN_ROTATE_180] = 180,
-                                [KN_ROTATE_270] = 270};
     const struct kn_convert_video *video = &output->video;
     const AVStream *st = facts->stream;
-    g->turn = video->rotate == KN_ROTATE_AUTO ? kn_rotation_of(st) : turns[video->rotate];
+    g->turn = kn_video_turn(video, st);
     g->cut_width_px = st->codecpar->width;
     g->cut_height_px = st->codecpar->height;
     g->sar = source_sar(st);
@@ -169,7 +174,6 @@ static kn_code filters_before_scale(struct kn_buf *b, const struct kn_video_plan
                                     const struct geometry *g, const struct kn_convert_output *output,
                                     const struct kn_video_facts *facts, struct kn_error *err)
 {
-    static const char *const turn[] = {"", "transpose=clock,", "hflip,vflip,", "transpose=cclock,"};
     const enum AVFieldOrder order = facts->stream->codecpar->field_order;
     const bool is_interlaced = order != AV_FIELD_PROGRESSIVE && order != AV_FIELD_UNKNOWN;
     switch (output->video.scan) {
@@ -188,7 +192,7 @@ static kn_code filters_before_scale(struct kn_buf *b, const struct kn_video_plan
     }
     if (plan->is_fps_forced)
         kn_buf_printf(b, "fps=fps=%d/%d,", plan->frame_rate.num, plan->frame_rate.den);
-    kn_buf_puts(b, turn[g->turn / 90]);
+    kn_buf_puts(b, kn_rotation_filter(g->turn));
     const struct kn_rect *c = &plan->crop;
     if (c->width_px)
         kn_buf_printf(b, "crop=%d:%d:%d:%d:exact=1,", c->width_px, c->height_px, c->left_px, c->top_px);
@@ -303,7 +307,7 @@ static void options_x264(struct kn_buf *o, struct kn_video_plan *plan,
     if (video->codec == KN_VIDEO_H264 && plan->pixel_format == AV_PIX_FMT_YUV420P)
         kn_buf_printf(o, ":profile=%s", profiles[video->profile]);
     if (!plan->bitrate_bps)
-        kn_buf_printf(o, ":crf=%g", video->crf);
+        kn_buf_printf(o, ":crf=%g", plan->crf);
     if (video->rate == KN_RATE_CBR)
         kn_buf_puts(o, ":nal-hrd=cbr");
 }
@@ -313,7 +317,7 @@ static void options_x265(struct kn_buf *o, const struct kn_video_plan *plan,
 {
     kn_buf_printf(o, "preset=%s:forced-idr=1", output->video.preset);
     if (!plan->bitrate_bps)
-        kn_buf_printf(o, ":crf=%g", output->video.crf);
+        kn_buf_printf(o, ":crf=%g", plan->crf);
     // Closed GOPs can be gone on from after a crash (checkpoint.h) and are what segments need.
     // Left to itself x265 counts the machine's cores; its output depends on frame-threads.
     kn_buf_printf(o, ":x265-params=log-level=error\\:open-gop=0\\:pools=%d\\:frame-threads=%d", n_threads,
@@ -335,7 +339,7 @@ static void options_av1(struct kn_buf *o, const struct kn_video_plan *plan,
     else
         kn_buf_printf(o, "cpu-used=%d:row-mt=1", speeds[i].aom);
     if (!plan->bitrate_bps)
-        kn_buf_printf(o, ":crf=%d", (int)lround(output->video.crf));
+        kn_buf_printf(o, ":crf=%d", (int)lround(plan->crf));
 }
 
 static kn_code plan_encoder(struct kn_video_plan *plan, const struct kn_convert_output *output,
@@ -349,6 +353,7 @@ static kn_code plan_encoder(struct kn_video_plan *plan, const struct kn_convert_
     if (rc != KN_OK)
         return rc;
     plan->profile = FF_PROFILE_UNKNOWN;
+    plan->crf = facts->crf > 0 ? facts->crf : video->crf;
     plan->gop_frames = video->gop_frames ? video->gop_frames
         : (int)FFMAX(1, llround((double)video->gop_us / KN_SECOND * av_q2d(plan->frame_rate)));
     kn_auto(kn_buf_clear) struct kn_buf o = {0};
@@ -434,4 +439,22 @@ kn_code kn_video_plan(struct kn_video_plan *plan, const struct kn_convert_output
     plan->is_copy = source_fits(plan, &g, output, facts);
     plan->n_passes = plan->is_copy ? 1 : plan->n_passes;
     return KN_OK;
+}
+
+struct kn_encoder_setup kn_video_plan_setup(const struct kn_video_plan *p, const AVFrame *like,
+                                            int n_threads)
+{
+    return (struct kn_encoder_setup){
+        .name = p->encoder,
+        .like = like,
+        .time_base = p->is_constant_rate ? av_inv_q(p->frame_rate) : (AVRational){1, 90000},
+        .frame_rate = p->frame_rate,
+        .bitrate_bps = p->bitrate_bps,
+        .maxrate_bps = p->maxrate_bps,
+        .bufsize_bits = p->bufsize_bits,
+        .gop_frames = p->gop_frames,
+        .profile = p->profile,
+        // x264's own choice for n cores.
+        .n_threads = kn_equal(p->encoder, "libx264") && n_threads > 1 ? n_threads * 3 / 2 : n_threads,
+    };
 }

@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "engine/media/encode.h"
 #include "engine/media/input.h"
 #include "features/convert/convert_spec.h"
 
@@ -28,6 +29,7 @@ struct kn_video_plan {
     const char *before_scale; // ends with ',' or is ""
     const char *scale_and_after;
     int64_t bitrate_bps, maxrate_bps, bufsize_bits;
+    double crf;              // when bitrate_bps is 0
     int gop_frames;
     int profile;             // FF_PROFILE_…
     const char *options;     // the encoder's private options, "key=value:key=value"
@@ -40,6 +42,7 @@ struct kn_video_facts {
     const AVStream *stream;
     struct kn_rect border; // what is left without black bars; width_px 0: not looked for
     bool is_cut;           // a clip, a concatenation, watermarks: copying is out of the question
+    double crf;            // instead of the request's; 0: the request's
     int n_threads;
 };
 
@@ -50,6 +53,13 @@ struct kn_video_facts {
 kn_code kn_video_plan(struct kn_video_plan *plan, const struct kn_convert_output *output,
                       const struct kn_video_facts *facts, struct kn_arena *arena,
                       struct kn_error *err);
+
+/* How an encoder is opened for a plan; `like` is borrowed. Options, pass and headers are the caller's. */
+struct kn_encoder_setup kn_video_plan_setup(const struct kn_video_plan *plan, const AVFrame *like,
+                                            int n_threads);
+
+/* Degrees clockwise by which pictures are turned: as the request says, or as their stream does. */
+int kn_video_turn(const struct kn_convert_video *video, const AVStream *stream);
 
 /* The size a request means for a source shown at `shown` (upright, square pixels). */
 void kn_video_target_size(const struct kn_convert_video *video, int shown_width_px,

@@ -114,28 +114,14 @@ static kn_code rendition_open_encoder(struct kn_video_rendition *r, const AVFram
     kn_code rc = r->pass && !kn_equal(p->encoder, "gif") ? rendition_stats(r, &options, err) : KN_OK;
     if (rc == KN_OK && buffer_bits > 0 && kn_equal(p->encoder, "libx265"))
         rc = x265_param(&options, err, "vbv-init=%.4f", buffer_bits / (double)p->bufsize_bits);
-    r->time_base = p->is_constant_rate ? av_inv_q(p->frame_rate) : (AVRational){1, 90000};
-    const int n = r->run->context->n_threads;
+    struct kn_encoder_setup setup = kn_video_plan_setup(p, frame, r->run->context->n_threads);
+    setup.buffer_bits = (int64_t)buffer_bits;
+    setup.options = options;
+    setup.global_header = mux && kn_mux_wants_global_header(mux);
+    setup.pass = r->pass;
+    r->time_base = setup.time_base;
     if (rc == KN_OK)
-        rc = kn_encoder_open(&r->encoder,
-                             &(struct kn_encoder_setup){
-                                 .name = p->encoder,
-                                 .like = frame,
-                                 .time_base = r->time_base,
-                                 .frame_rate = p->frame_rate,
-                                 .bitrate_bps = p->bitrate_bps,
-                                 .maxrate_bps = p->maxrate_bps,
-                                 .bufsize_bits = p->bufsize_bits,
-                                 .buffer_bits = (int64_t)buffer_bits,
-                                 .gop_frames = p->gop_frames,
-                                 .profile = p->profile,
-                                 .options = options,
-                                 .global_header = mux && kn_mux_wants_global_header(mux),
-                                 // x264's own choice for n cores.
-                                 .n_threads = kn_equal(p->encoder, "libx264") && n > 1 ? n * 3 / 2 : n,
-                                 .pass = r->pass,
-                             },
-                             err);
+        rc = kn_encoder_open(&r->encoder, &setup, err);
     av_dict_free(&options);
     r->last_pts = INT64_MIN;
     return rc;
@@ -260,6 +246,7 @@ static kn_code rendition_frame(struct kn_video_rendition *r, AVFrame *frame, str
         r->durations[i][1] = av_rescale_q(length_us, microseconds, (AVRational){1, 90000});
     }
     frame->pts = out_us;
+    frame->pkt_duration = length_us;
     if (r->target.output->mux)
         kn_mux_lead(r->target.output->mux, out_us);
     return kn_graph_feed(r->graph, frame, rendition_encode, r, err);

@@ -90,6 +90,13 @@ def psnr(a, b, size):
     return float(found.group(1))
 
 
+def ssim(a, b):
+    """Of brightness."""
+    run = subprocess.run(["ffmpeg", "-i", a, "-i", b, "-lavfi", "ssim", "-f", "null", "-"],
+                         capture_output=True, text=True)
+    return float(re.search(r"SSIM Y:([\d.]+)", run.stderr).group(1))
+
+
 def picture(path, at_s=0.0):
     """The picture shown at a time: a function from x, y to (red, green, blue)."""
     size = streams(path, "video")[0]

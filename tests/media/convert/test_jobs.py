@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A conversion as a whole: clips, broken inputs, cancelling, the same bytes."""
+"""A conversion as a whole: clips, joined and broken inputs, cancelling, the same bytes."""
 import os
 import random
 import unittest
 
-from support import ConvertCase, ffmpeg, output, read, streams, write
+from support import ConvertCase, complaints, ffmpeg, output, picture, probe, read, streams, write
 
 
 class Jobs(ConvertCase):
@@ -21,6 +21,31 @@ class Jobs(ConvertCase):
         self.assertAlmostEqual(float(streams("c.mp4", "audio")[0]["duration"]), 1, delta=0.03)
         self.done([output("c.mp4")], ["v.mp4", "v.mp4"])
         self.assertAlmostEqual(float(streams("c.mp4", "video")[0]["duration"]), 4, delta=0.01)
+
+    def test_joined_inputs_may_differ(self):
+        ffmpeg("-f", "lavfi", "-i", "color=red:s=160x120:r=30:d=1", "-f", "lavfi", "-i", "sine=880:r=48000:d=1",
+               "-c:v", "libx264", "-c:a", "libmp3lame", "-ac", "1", "red.mkv")
+        ffmpeg("-f", "lavfi", "-i", "color=blue:s=320x180:r=10:d=1", "-c:v", "libx264", "blue.mp4")
+        self.done([output("c.mp4", Video={"Fps": 25})], ["v.mp4", "red.mkv", "blue.mp4"])
+        video, sound = streams("c.mp4", "video")[0], streams("c.mp4", "audio")[0]
+        self.assertAlmostEqual(float(video["duration"]), 4, delta=0.05)
+        self.assertAlmostEqual(float(sound["duration"]), 3, delta=0.05)  # the last part has none
+        self.assertEqual(complaints("c.mp4"), "")
+        self.assertGreater(picture("c.mp4", 2.5)(80, 45)[0], 200)
+        self.assertGreater(picture("c.mp4", 3.5)(80, 45)[2], 200)
+
+    def test_clip_of_the_first_part(self):
+        clip = {"TimeSpan": {"Seek": "0.5", "End": "0.5"}}
+        for first_only, length in (("true", 1 + 2), ("false", 4 - 1)):
+            self.done([output("c.mp4", Features={"Clip": {"ConfigToClipFirstPart": first_only, **clip}})],
+                      ["v.mp4", "v.mp4"])
+            self.assertAlmostEqual(float(streams("c.mp4", "video")[0]["duration"]), length, delta=0.05)
+        self.refused("OutOfRange.*the clip begins", [output("x.mp4", Features={"Clip": {"TimeSpan": {"Seek": "5"}}})])
+
+    def test_metadata_is_written(self):
+        self.done([output("c.mp4", audio=None, Features={"Metadata": {"title": "Kinora", "batch": "7"}})])
+        tags = probe("c.mp4")["format"]["tags"]
+        self.assertEqual((tags["title"], tags["batch"]), ("Kinora", "7"))
 
     def test_broken_inputs_are_named(self):
         whole = read("v.mp4")

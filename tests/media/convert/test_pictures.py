@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What becomes of pictures."""
+import os
 import unittest
 
-from support import ConvertCase, ffmpeg, output, picture, sh, streams
+from support import ConvertCase, complaints, ffmpeg, output, picture, psnr, sh, ssim, streams
 
 
 class Pictures(ConvertCase):
@@ -46,6 +47,121 @@ class Pictures(ConvertCase):
         self.done([output("c.mp4", audio=None, Video={"Bitrate": 200},
                           TransConfig={"TransMode": "twopass"})])
         self.assertAlmostEqual(int(streams("c.mp4", "video")[0]["bit_rate"]), 200000, delta=60000)
+
+    def test_black_bars_are_cut_off(self):
+        ffmpeg("-i", "v.mp4", "-vf", "scale=320:120,setsar=1,pad=320:180:0:30", "-an", "bars.mp4")
+        self.done([output("c.mp4", audio=None, Video={"Width": 320, "Crop": "border"})], ["bars.mp4"])
+        video = streams("c.mp4", "video")[0]
+        self.assertEqual((video["width"], video["height"]), (320, 120))
+        self.assertGreater(psnr("v.mp4", "c.mp4", "320x120"), 28)
+        ffmpeg("-f", "lavfi", "-i", "color=black:s=320x180:d=0.5", "black.mp4")
+        for path in ("v.mp4", "black.mp4"):  # no bars, and nothing but
+            self.done([output("c.mp4", audio=None, Video={"Width": 160, "Crop": "border"})], [path])
+            self.assertEqual(streams("c.mp4", "video")[0]["height"], 90)
+
+    def test_narrowband_reaches_the_similarity_with_few_bits(self):
+        sizes = []
+        for target in (0.93, 0.985):
+            result = self.done([output("c.mp4", audio=None, Video={"Width": 320, "TargetSsim": target})])
+            self.assertRegex(result["Outputs"][0]["Notes"][0], "narrowband: crf [0-9.]+, SSIM of at least")
+            self.assertGreater(ssim("v.mp4", "c.mp4"), target - 0.01)
+            sizes.append(os.path.getsize("c.mp4"))
+        self.assertLess(sizes[0] * 1.5, sizes[1])
+        self.assertLess(ssim("v.mp4", "c.mp4"), 0.999)
+
+    def test_crf_and_constant_rate(self):
+        self.done([output("a.mp4", audio=None, Video={"Crf": 18}), output("b.mp4", audio=None, Video={"Crf": 36}),
+                   output("c.ts", "ts", audio=None, Video={"Bitrate": 300}, TransConfig={"TransMode": "CBR"})])
+        self.assertGreater(os.path.getsize("a.mp4"), 2 * os.path.getsize("b.mp4"))
+        self.assertGreater(psnr("v.mp4", "a.mp4", "160x90"), psnr("v.mp4", "b.mp4", "160x90") + 5)
+        bits = 8 * sum(int(n) for n in sh("ffprobe", "-v", "error", "-show_entries", "packet=size", "-of",
+                                          "csv=p=0", "c.ts").replace(",", "").split())
+        self.assertAlmostEqual(bits / 2, 300000, delta=60000)  # filler makes it constant
+
+    def test_interlaced_pictures(self):
+        for order, first in (("tff", "interleave_top"), ("bff", "interleave_bottom")):
+            with self.subTest(order):
+                ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x180:r=50:d=1", "-vf", f"tinterlace={first},setfield={order}",
+                       "-c:v", "libx264", "-flags", "+ilme+ildct", "-x264opts", order + "=1", order + ".mp4")
+                self.done([output("p.mp4", audio=None, Video={"Width": 320, "ScanMode": "auto", "Crf": 12}),
+                           output("i.mp4", audio=None, Video={"Width": 320, "Crf": 12})], [order + ".mp4"])
+                ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x180:r=50:d=1", "-vf", "select='not(mod(n,2))',setpts=N/25/TB",
+                       "-r", "25", "-c:v", "ffv1", "even.mkv")
+                if order == "tff":
+                    # The first field is that of the even pictures: without combs both look alike.
+                    self.assertGreater(psnr("even.mkv", "p.mp4", "320x180"), psnr("even.mkv", "i.mp4", "320x180") + 2)
+                self.assertEqual(streams("p.mp4", "video")[0]["field_order"], "progressive")
+                flags = sh("ffprobe", "-v", "error", "-show_entries", "frame=interlaced_frame,top_field_first", "-of",
+                           "csv=p=0", "i.mp4").split()
+                self.assertTrue(flags[0].startswith("1,1" if order == "tff" else "1,0"), flags[0])
+        self.refused("interlaced", [output("x.mp4", Video={"ScanMode": "progressive"})], ["tff.mp4"])
+
+    def test_rotation(self):
+        ffmpeg("-f", "lavfi", "-i", "color=red:s=160x180:d=0.4", "-f", "lavfi", "-i", "color=blue:s=160x180:d=0.4",
+               "-filter_complex", "hstack", "-c:v", "libx264", "flat.mp4")
+        ffmpeg("-i", "flat.mp4", "-c", "copy", "-metadata:s:v:0", "rotate=90", "turned.mp4")
+        self.done([output("a.mp4", audio=None, Video={"Width": 180, "Rotate": "auto"})], ["turned.mp4"])
+        video = streams("a.mp4", "video")[0]
+        self.assertEqual((video["width"], video["height"]), (180, 320))
+        self.assertFalse([d for d in video.get("side_data_list", []) if "rotation" in d and d["rotation"]])
+        self.assertGreater(psnr("turned.mp4", "a.mp4", "180x320"), 30)  # ffmpeg turns by itself
+        self.done([output("b.mp4", audio=None, Video={"Width": 180, "Rotate": "90"})], ["flat.mp4"])
+        at = picture("b.mp4")
+        self.assertGreater(at(90, 60)[0], 200)  # left has become top
+        self.assertGreater(at(90, 260)[2], 200)
+
+    def test_hdr_becomes_sdr_for_h264_and_stays_for_h265(self):
+        # 58 % of PQ is 203 cd/m2, a white sheet of paper; 44 % is 50.
+        ffmpeg("-f", "lavfi", "-i", "color=black:s=320x180:d=0.4,format=yuv420p10,geq=lum='if(lt(X,160),572,449)':cb=512:cr=512",
+               "-c:v", "libx265", "-x265-params", "log-level=error:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc",
+               "-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc", "hdr.mp4")
+        self.done([output("a.mp4", audio=None, Video={"Width": 320}),
+                   output("b.mp4", video="H.265", audio=None, Video={"Width": 320})], ["hdr.mp4"])
+        sdr, hdr = streams("a.mp4", "video")[0], streams("b.mp4", "video")[0]
+        self.assertEqual((sdr["color_transfer"], sdr["color_primaries"], sdr["pix_fmt"]), ("bt709", "bt709", "yuv420p"))
+        self.assertEqual((hdr["color_transfer"], hdr["color_primaries"], hdr["pix_fmt"]),
+                         ("smpte2084", "bt2020", "yuv420p10le"))
+        at = picture("a.mp4")
+        paper, wall = at(80, 90)[1], at(240, 90)[1]
+        self.assertGreater(paper, 150)
+        self.assertTrue(60 < wall < paper - 25, (wall, paper))
+
+    def test_anamorphic_pixels(self):
+        ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x240:d=0.4,setsar=4/3", "-c:v", "libx264", "wide.mp4")
+        self.done([output("a.mp4", audio=None, Video={"Width": 320}),
+                   output("b.mp4", audio=None, Video={"Width": None})], ["wide.mp4"])
+        video = streams("a.mp4", "video")[0]
+        self.assertEqual((video["width"], video["height"], video["sample_aspect_ratio"]), (320, 180, "1:1"))
+        video = streams("b.mp4", "video")[0]
+        self.assertEqual((video["width"], video["height"], video["sample_aspect_ratio"]), (320, 240, "4:3"))
+
+    def test_rates(self):
+        ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x180:r=50:d=1", "-c:v", "libx264", "fast.mp4")
+        ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x180:r=120:d=1", "-c:v", "libx264", "faster.mp4")
+        for source, asked, n in (("fast.mp4", {}, 50), ("fast.mp4", {"MaxFps": 25}, 25), ("fast.mp4", {"Fps": 10}, 10),
+                                 ("faster.mp4", {}, 60), ("v.mp4", {"MaxFps": 30}, 50)):
+            with self.subTest(source=source, asked=asked):
+                self.done([output("c.mp4", audio=None, Video=asked)], [source])
+                video = streams("c.mp4", "video")[0]
+                self.assertEqual(int(video["nb_frames"]), n)
+                self.assertAlmostEqual(float(video["duration"]), 2 if source == "v.mp4" else 1, delta=0.02)
+
+    def test_long_and_short_edge(self):
+        ffmpeg("-f", "lavfi", "-i", "testsrc2=s=180x320:d=0.4", "-c:v", "libx264", "tall.mp4")
+        for source, size in (("tall.mp4", (144, 256)), ("v.mp4", (256, 144))):
+            self.done([output("c.mp4", audio=None, Video={"Width": 256, "LongShortMode": True})], [source])
+            video = streams("c.mp4", "video")[0]
+            self.assertEqual((video["width"], video["height"]), size)
+
+    def test_other_codecs(self):
+        ffmpeg("-i", "v.mp4", "-t", "0.8", "-c:v", "libx264", "-an", "short.mp4")
+        for codec, name in (("H.265", "hevc"), ("AV1", "av1")):
+            with self.subTest(codec):
+                self.done([output("c.mp4", video=codec, audio=None)], ["short.mp4"])
+                video = streams("c.mp4", "video")[0]
+                self.assertEqual((video["codec_name"], int(video["nb_frames"])), (name, 20))
+                self.assertEqual(complaints("c.mp4"), "")
+                self.assertGreater(psnr("short.mp4", "c.mp4", "160x90"), 28)
 
 
 if __name__ == "__main__":

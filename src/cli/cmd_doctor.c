@@ -22,10 +22,12 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/strings.h"
+#include "base/time.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/worker_program.h"
 #include "db/db.h"
+#include "objects/store.h"
 #include "server/config.h"
 
 #define MAX_REPORT_BYTES (1024 * 1024)
@@ -165,6 +167,26 @@ static json_t *sqlite_report(const char *url)
                      is_there, "Problem", rc == KN_OK || !is_there ? NULL : err.message);
 }
 
+// A store elsewhere is asked for its bucket, with the key that serve would use.
+static json_t *store_report(const struct kn_config *config)
+{
+    struct kn_error err = {0};
+    kn_auto(kn_store_close) struct kn_store *store = NULL;
+    kn_code rc = kn_store_open(&store,
+                               &(struct kn_store_config){.url = config->storage,
+                                                         .region = config->region,
+                                                         .owner_id = config->account_id,
+                                                         .endpoint = config->storage_endpoint,
+                                                         .storage_region = config->storage_region,
+                                                         .key_id = config->storage_key_id,
+                                                         .key_secret = config->storage_key_secret,
+                                                         .key_token = config->storage_key_token,
+                                                         .retry_us = KN_SECOND},
+                               &err);
+    return json_pack("{s:s, s:s*}", "Url", config->storage, "Problem",
+                     rc == KN_OK ? NULL : err.message);
+}
+
 /* ---- the verdict ---- */
 
 static void verdict_add(json_t *list, const char *what, const char *why, const char *advice)
@@ -197,7 +219,7 @@ static void judge(json_t *report)
         {"Media", "install kinora-worker beside kinora"},
         {"Database", "look at --database"},
         {"Data", "choose another --data"},
-        {"Storage", "choose another --storage"},
+        {"Storage", "look at --storage"},
     };
     for (size_t i = 0; i < KN_COUNT(parts); i++) {
         const char *why = kn_json_get(json_object_get(report, parts[i].part), "Problem", NULL);
@@ -235,8 +257,11 @@ static json_t *doctor_report(const struct kn_config *config)
                                    : postgres_report(config->database),
                                "Data", folder_report(config->data), "Network", "libcurl",
                                curl_version(), "libevent", event_get_version());
-    if (report && kn_starts_with(config->storage, "file:"))
-        (void)json_object_set_new(report, "Storage", folder_report(config->storage + 5));
+    if (report)
+        (void)json_object_set_new(report, "Storage",
+                                  kn_starts_with(config->storage, "file:")
+                                      ? folder_report(config->storage + strlen("file:"))
+                                      : store_report(config));
     if (report)
         judge(report);
     return report;
@@ -286,12 +311,15 @@ static void report_print(const json_t *report)
 {
     const json_t *data = json_object_get(report, "Data");
     const json_t *database = json_object_get(report, "Database");
+    const json_t *storage = json_object_get(report, "Storage");
     (void)printf("kinora %s, %lld cores\n", kn_json_get(report, "Version", ""),
                  (long long)json_integer_value(json_object_get(report, "Cores")));
     media_print(json_object_get(report, "Media"));
     (void)printf("database: %s%s\n", kn_json_get(database, "Url", ""),
                  json_is_false(json_object_get(database, "IsThere")) ? " (made at the first start)"
                                                                       : "");
+    (void)printf("objects: %s\n",
+                 kn_json_get(storage, "Url", kn_json_get(storage, "Folder", "")));
     (void)printf("data: %s, %.1f GiB free\n", kn_json_get(data, "Folder", ""),
                  (double)json_integer_value(json_object_get(data, "FreeBytes")) / (1 << 30));
     list_print(report, "Warnings", "warning: ");

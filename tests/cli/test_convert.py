@@ -101,6 +101,27 @@ class Convert(unittest.TestCase):
         self.assertEqual(going.returncode, 1, said)
         self.assertFalse(os.path.exists("stopped"), said)
 
+    def test_a_terminal_gets_a_bar_and_a_file_gets_lines(self):
+        film("slow.mp4", 20, "640x360")
+        here, there = os.openpty()
+        going = subprocess.Popen([support.KINORA, "convert", "slow.mp4", "--template", "Video-1080P",
+                                  "-o", "bar.mp4"], env=support.ENV, stdout=subprocess.PIPE, stderr=there)
+        os.close(there)
+        seen = b""
+        while True:
+            try:
+                got = os.read(here, 4096)
+            except OSError:  # the other end is closed
+                break
+            seen += got
+        os.close(here)
+        going.communicate(timeout=60)
+        lines = support.run("convert", "slow.mp4", "--template", "Video-1080P", "-o", "lines.mp4").err
+        self.assertNotIn("\r", lines)
+        if seen:  # work under a second shows none
+            self.assertIn(b"\rconverting [", seen)
+            self.assertIn(b"100 %", seen)
+
     def test_a_job_file_says_it_all(self):
         with open("job.json", "w", encoding="utf-8") as file:
             file.write('{"Inputs": [{"InputFile": {"Type": "OSS", "Url": "in.mp4"}}], "Outputs": [{'

@@ -36,6 +36,7 @@ struct track {
 
 struct kn_mux {
     struct kn_mux_setup setup; // its dictionaries are owned copies
+    bool weaves_itself;        // MXF: cuts sound into a share per picture before it writes either
     AVDictionary *options;     // owned
     AVDictionary *metadata;    // owned
     struct part parts[MAX_TRACKS];
@@ -143,6 +144,7 @@ kn_code kn_mux_new(struct kn_mux **out, const struct kn_mux_setup *setup, struct
     pthread_mutex_init(&mux->lock, NULL);
     pthread_cond_init(&mux->moved, NULL);
     mux->setup = *setup;
+    mux->weaves_itself = strcmp(setup->format, "mxf") == 0;
     if (av_dict_copy(&mux->options, setup->options, 0) < 0 ||
         av_dict_copy(&mux->metadata, setup->metadata, 0) < 0)
         return kn_fail(err, KN_ENOMEM, "no memory for a muxer");
@@ -321,7 +323,8 @@ static kn_code mux_put(struct kn_mux *mux, struct track *t, AVPacket *packet, st
         packet->pts = packet->pts == AV_NOPTS_VALUE ? packet->pts : FFMAX(packet->pts, packet->dts);
     }
     t->last_dts = packet->dts;
-    const int av = av_write_frame(part->format, packet);
+    const int av = mux->weaves_itself ? av_interleaved_write_frame(part->format, packet)
+                                      : av_write_frame(part->format, packet);
     return av < 0 ? part_fail(part, err, av, "write a packet") : KN_OK;
 }
 

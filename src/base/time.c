@@ -87,6 +87,18 @@ static bool tm_is_valid(const struct tm *tm)
            tm->tm_min < 60 && tm->tm_sec >= 0 && tm->tm_sec <= 60;
 }
 
+// From 1970 to 9999: what our writers can write. A 60th second may lead beyond.
+static bool tm_to_us(struct tm *tm, int64_t fraction_us, int64_t *out_us)
+{
+    if (!tm_is_valid(tm))
+        return false;
+    int64_t seconds = timegm(tm);
+    if (tm->tm_year > 9999 - 1900) // timegm() has put it in order
+        return false;
+    *out_us = seconds * KN_SECOND + fraction_us;
+    return true;
+}
+
 bool kn_time_parse_iso(const char *text, int64_t *out_us)
 {
     struct tm tm = {0};
@@ -106,18 +118,12 @@ bool kn_time_parse_iso(const char *text, int64_t *out_us)
         return false;
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
-    if (!tm_is_valid(&tm))
-        return false;
-    *out_us = (int64_t)timegm(&tm) * KN_SECOND + fraction_us;
-    return true;
+    return tm_to_us(&tm, fraction_us, out_us);
 }
 
 bool kn_time_parse_http(const char *text, int64_t *out_us)
 {
     struct tm tm = {0};
     const char *end = text ? strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm) : NULL;
-    if (!end || *end != '\0' || !tm_is_valid(&tm))
-        return false;
-    *out_us = (int64_t)timegm(&tm) * KN_SECOND;
-    return true;
+    return end && *end == '\0' && tm_to_us(&tm, 0, out_us);
 }

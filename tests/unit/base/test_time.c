@@ -41,6 +41,8 @@ static void times_are_read_back_and_nonsense_is_not(void **state)
     assert_false(kn_time_parse_iso("2026-11-20T15:59:04", &us));
     assert_false(kn_time_parse_iso("2026-13-20T15:59:04Z", &us));
     assert_false(kn_time_parse_iso("2026-11-20 15:59:04Z", &us));
+    assert_true(kn_time_parse_iso("9999-12-31T23:59:59Z", &us));
+    assert_false(kn_time_parse_iso("9999-12-31T23:59:60Z", &us)); // the year 10000 has no text
     assert_false(kn_time_parse_iso(NULL, &us));
     assert_false(kn_time_parse_http("20 Nov 2026", &us));
 }

@@ -3,8 +3,8 @@
  * The backlog: how many jobs wait, and when that is enough. A queue that grows for weeks would be
  * accepted gladly and never worked off; a client that is told to wait can do so at its end.
  *
- * The figure is at most a second old, so some more than the limit get in; it counts the jobs of all
- * machines. Thread-safe.
+ * The figure counts the jobs of all machines and is at most ten seconds old, a second when it is near
+ * the limit: some more get in. Thread-safe.
  */
 #include <stdatomic.h>
 #include <stdint.h>

@@ -24,8 +24,8 @@
 // Calls of one access key that wait for a thread: half of the places there are, so that one caller in a
 // hurry leaves room for the others.
 #define KN_MAX_WAITING_PER_KEY 512
-// Jobs that wait, of all queues together: days of work for a large installation.
-#define KN_MAX_QUEUED_JOBS 100000
+// Jobs that wait, of all queues together: more than a day of work for a thousand workers.
+#define KN_MAX_QUEUED_JOBS 1000000
 // Nonces of reading calls kept in memory for half an hour: 1,100 calls a second, about 100 MiB at
 // the very most; beyond that reads are throttled rather than replays let through.
 #define KN_MAX_NONCES (2 * 1024 * 1024)

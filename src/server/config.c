@@ -56,7 +56,7 @@ static const struct setting settings[] = {
     {"tls_cert", TEXT, NULL, "FILE", "certificate chain (PEM)", 0, 0},
     {"tls_key", TEXT, NULL, "FILE", "its private key (PEM)", 0, 0},
     {"worker_program", TEXT, NULL, "FILE", "kinora-worker, when it lies elsewhere", 0, 0},
-    {"max_queued_jobs", NUMBER, "100000", "N", "submits are throttled while more jobs wait", 1,
+    {"max_queued_jobs", NUMBER, "1000000", "N", "submits are throttled while more jobs wait", 1,
      INT64_C(1) << 40},
     {"keep_jobs_days", NUMBER, "30", "N", "finished jobs are forgotten after this", 1, 36500},
     {"keep_events_days", NUMBER, "7", "N", "acknowledged events likewise", 1, 36500},

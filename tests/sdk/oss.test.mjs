@@ -6,6 +6,7 @@ import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,7 +20,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const program = process.env.KINORA_OSS_SERVER ?? join(here, '../../build/tests/oss-server');
 const id = 'AKIDEXAMPLE';
 const secret = 'SECRETEXAMPLE';
-let server, folder, url, port;
+let server, folder, url, port, temporary;
 
 // Names under .localhost are this machine (RFC 6761); not every resolver knows.
 const lookup = dns.lookup;
@@ -30,8 +31,9 @@ dns.lookup = (name, options, done) =>
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'kinora-oss-'));
   server = spawn(program, [folder], { stdio: ['pipe', 'pipe', 'inherit'] });
-  url = await new Promise((resolve, reject) => {
-    createInterface({ input: server.stdout }).once('line', resolve);
+  [url, temporary] = await new Promise((resolve, reject) => {
+    const lines = [];
+    createInterface({ input: server.stdout }).on('line', (line) => lines.push(line) === 2 && resolve(lines));
     server.once('exit', () => reject(new Error('the server did not start')));
   });
   port = new URL(url).port;
@@ -188,6 +190,95 @@ test('a browser form uploads what its policy allows', async () => {
   assert.equal((await send('other/a.txt', [['starts-with', '$key', 'user/']])).status, 403);
   assert.equal((await send('user/b', [['content-length-range', 0, 3]])).status, 400);
   await assert.rejects(client.head('user/b'), { status: 404 });
+});
+
+// An application: what it was told, and what it answers.
+async function application(answer) {
+  const told = [];
+  const app = createServer((request, response) => {
+    let body = '';
+    request.on('data', (bytes) => { body += bytes; });
+    request.on('end', () => {
+      told.push({ headers: request.headers, body });
+      response.writeHead(answer.status, { 'content-type': 'application/json' }).end(answer.body);
+    });
+  });
+  await new Promise((done) => app.listen(0, '127.0.0.1', done));
+  return { told, url: `http://127.0.0.1:${app.address().port}/told`, stop: () => { app.close(); app.closeAllConnections(); } };
+}
+
+test('ali-oss, upload callbacks', async () => {
+  const client = aliClient('virtual host', true, 'callbacks');
+  await client.putBucket('callbacks');
+  const app = await application({ status: 200, body: '{"Status":"OK","id":7}' });
+  const callback = {
+    url: app.url, host: 'app.example', contentType: 'application/x-www-form-urlencoded',
+    body: 'bucket=${bucket}&object=${object}&etag=${etag}&size=${size}&mimeType=${mimeType}&v=${x:v}&none=${x:none}',
+    customValue: { v: 'a b' },
+  };
+  const put = await client.put('dir/a b.txt', Buffer.from('hello'), { callback });
+  assert.deepEqual(put.data, { Status: 'OK', id: 7 });
+  assert.equal(app.told[0].headers.host, 'app.example');
+  assert.deepEqual(Object.fromEntries(new URLSearchParams(app.told[0].body)), {
+    bucket: 'callbacks', object: 'dir/a b.txt', etag: '5D41402ABC4B2A76B9719D911017C592', size: '5',
+    mimeType: 'text/plain', v: 'a b', none: '',
+  });
+  const json = { ...callback, contentType: 'application/json', body: '{"object":${object},"size":${size},"quoted":"${object}","v":${x:v}}' };
+  const big = Buffer.alloc(250 * 1024, 'kinora');
+  const multi = await client.multipartUpload('say "hi"', big, { partSize: 100 * 1024, callback: json });
+  assert.deepEqual(multi.data, { Status: 'OK', id: 7 });
+  assert.deepEqual(JSON.parse(app.told[1].body), { object: 'say "hi"', size: big.length, quoted: 'say "hi"', v: 'a b' });
+  app.stop();
+});
+
+test('a callback that fails leaves the object stored and says so', async () => {
+  const client = aliClient('virtual host', false, 'failing');
+  await client.putBucket('failing');
+  const app = await application({ status: 500, body: '{}' });
+  const header = (config) => ({ 'x-oss-callback': Buffer.from(typeof config === 'string' ? config : JSON.stringify(config)).toString('base64') });
+  const callbackBody = 'object=${object}';
+  const fails = (name, callbackUrl, message) =>
+    assert.rejects(client.put(name, Buffer.from('hello'), { headers: header({ callbackUrl, callbackBody }) }),
+      { status: 203, code: 'CallbackFailed', message });
+  await fails('a', `${app.url};${app.url}`, /500/);
+  assert.equal(app.told.length, 2);
+  assert.equal((await client.get('a')).content.toString(), 'hello');
+  await fails('b', 'http://10.1.2.3/', /not public and not allowed/);
+  for (const wrong of ['no json', {}, { callbackUrl: app.url }, { callbackBody }])
+    await assert.rejects(client.put('c', Buffer.from('x'), { headers: header(wrong) }), { code: 'InvalidArgument', status: 400 });
+  await assert.rejects(client.head('c'), { status: 404 });
+  app.stop();
+});
+
+test('ali-oss, temporary keys upload in parts', async () => {
+  const owner = aliClient('virtual host', true, 'temporary');
+  await owner.putBucket('temporary');
+  for (const authorizationV4 of [false, true]) {
+    const [accessKeyId, accessKeySecret, stsToken] = temporary.split(' ');
+    const keys = { accessKeyId, accessKeySecret, stsToken };
+    const options = { endpoint: `http://oss.localhost:${port}`, region: 'oss-cn-hangzhou', bucket: 'temporary', authorizationV4 };
+    const client = new OSS({ ...options, ...keys });
+    const bytes = Buffer.alloc(200 * 100 * 1024, `part ${authorizationV4} `);
+    await client.multipartUpload('film.mp4', bytes, { partSize: 100 * 1024, parallel: 8 });
+    const got = await client.get('film.mp4');
+    assert.ok(got.content.equals(bytes));
+    assert.match(got.res.headers.etag, /^"[0-9A-F]{32}-200"$/);
+    const link = authorizationV4 ? await client.signatureUrlV4('GET', 60, {}, 'film.mp4') : client.signatureUrl('film.mp4');
+    assert.equal((await fetch(link, { headers: { range: 'bytes=0-3' } })).status, 206);
+    const lost = new OSS({ ...options, ...keys, stsToken: 'other' });
+    await assert.rejects(lost.get('film.mp4'), { status: 403, code: 'InvalidSecurityToken' });
+  }
+});
+
+test('bytes that are not those announced are refused', async () => {
+  const client = aliClient('virtual host', true, 'sums');
+  await client.putBucket('sums');
+  const headers = { 'Content-MD5': 'AAAAAAAAAAAAAAAAAAAAAA==' };
+  await assert.rejects(client.put('a', Buffer.from('hello'), { headers }), { status: 400, code: 'InvalidDigest' });
+  await assert.rejects(client.head('a'), { status: 404 });
+  const put = await client.put('b', Buffer.from('123456789'));
+  assert.equal(put.res.headers['x-oss-hash-crc64ecma'], '11051210869376104954');
+  assert.equal((await client.head('b')).res.headers['x-oss-hash-crc64ecma'], '11051210869376104954');
 });
 
 test('aws-sdk, with its default checksums and streams', async () => {

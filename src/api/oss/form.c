@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/oss/call.h"
+#include "api/oss/callback.h"
 #include "api/oss/policy.h"
 #include "base/cleanup.h"
 #include "base/encode.h"
@@ -298,8 +299,10 @@ kn_code kn_oss_form_post(struct kn_oss_call *call, struct kn_error *err)
     rc = form_allow(&form, &min, &max, err);
     if (rc != KN_OK)
         return rc;
-    if (kn_oss_form_get(fields, "callback"))
-        return kn_fail_as(err, KN_EUNSUP, "NotImplemented", "upload callbacks are not implemented");
+    kn_auto(kn_oss_callback_clear) struct kn_oss_callback callback = {0};
+    rc = kn_oss_callback_read(&callback, call, fields, err);
+    if (rc != KN_OK)
+        return rc;
     rc = kn_oss_acl_check(kn_oss_form_get(fields, "x-oss-object-acl"), err);
     if (rc != KN_OK)
         return rc;
@@ -323,5 +326,7 @@ kn_code kn_oss_form_post(struct kn_oss_call *call, struct kn_error *err)
                           "your proposed upload is not within the policy's content-length-range");
     if (rc == KN_OK)
         rc = kn_object_commit(writer, &info, err);
+    if (rc == KN_OK && callback.n_urls)
+        return kn_oss_callback_make(&callback, call, &info, err);
     return rc == KN_OK ? reply(call, fields, &info, err) : rc;
 }

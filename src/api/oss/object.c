@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/oss/call.h"
+#include "api/oss/callback.h"
 #include "base/cleanup.h"
 #include "base/encode.h"
 #include "base/strings.h"
@@ -143,8 +144,6 @@ static kn_code length_check(struct kn_oss_call *call, struct kn_error *err)
         !kn_http_header(call->request, "Content-Length"))
         return kn_fail_as(err, KN_EINVAL, "MissingContentLength",
                           "You must provide the Content-Length HTTP header.");
-    if (kn_oss_header(call, "callback"))
-        return kn_fail_as(err, KN_EUNSUP, "NotImplemented", "upload callbacks are not implemented");
     return KN_OK;
 }
 
@@ -153,8 +152,11 @@ static kn_code object_put(struct kn_oss_call *call, struct kn_error *err)
     json_auto_t *meta = NULL;
     struct kn_put_options options;
     kn_auto(kn_object_writer_free) struct kn_object_writer *writer = NULL;
-    struct kn_object_info info = {0};
+    kn_auto(kn_object_info_clear) struct kn_object_info info = {0};
+    kn_auto(kn_oss_callback_clear) struct kn_oss_callback callback = {0};
     kn_code rc = length_check(call, err);
+    if (rc == KN_OK)
+        rc = kn_oss_callback_read(&callback, call, NULL, err);
     if (rc == KN_OK)
         rc = write_allow(call, err);
     if (rc == KN_OK)
@@ -169,8 +171,8 @@ static kn_code object_put(struct kn_oss_call *call, struct kn_error *err)
     if (rc != KN_OK)
         return rc;
     stored_set(call, &info);
-    kn_object_info_clear(&info);
-    return kn_oss_reply_empty(call, 200);
+    return callback.n_urls ? kn_oss_callback_make(&callback, call, &info, err)
+                           : kn_oss_reply_empty(call, 200);
 }
 
 /* ---- copy ---- */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/oss/call.h"
+#include "api/oss/callback.h"
 #include "base/cleanup.h"
 #include "base/limits.h"
 #include "base/strings.h"
@@ -164,11 +165,12 @@ static kn_code upload_complete(struct kn_oss_call *call, const char *upload_id,
 {
     kn_auto(kn_buf_clear) struct kn_buf body = {0};
     struct kn_part *parts = NULL;
-    struct kn_object_info info = {0};
+    kn_auto(kn_object_info_clear) struct kn_object_info info = {0};
     size_t n = 0;
-    if (kn_oss_header(call, "callback"))
-        return kn_fail_as(err, KN_EUNSUP, "NotImplemented", "upload callbacks are not implemented");
-    kn_code rc = kn_oss_body_text(call, &body, KN_MAX_XML_BYTES, err);
+    kn_auto(kn_oss_callback_clear) struct kn_oss_callback callback = {0};
+    kn_code rc = kn_oss_callback_read(&callback, call, NULL, err);
+    if (rc == KN_OK)
+        rc = kn_oss_body_text(call, &body, KN_MAX_XML_BYTES, err);
     const char *all = kn_oss_header(call, "complete-all");
     if (rc == KN_OK && !(all && kn_equal_nocase(all, "yes")))
         rc = kn_oss_parse_complete(&parts, &n, kn_buf_text(&body), body.len, &call->arena, err);
@@ -177,6 +179,10 @@ static kn_code upload_complete(struct kn_oss_call *call, const char *upload_id,
                                 n, MIN_PART_BYTES, &info, err);
     if (rc != KN_OK)
         return rc;
+    kn_oss_set_etag(call, info.etag);
+    kn_http_setf(call->request, "x-oss-hash-crc64ecma", "%llu", (unsigned long long)info.crc64);
+    if (callback.n_urls)
+        return kn_oss_callback_make(&callback, call, &info, err);
     kn_auto(kn_buf_clear) struct kn_buf xml = {0};
     kn_oss_xml_open(&xml, call, "CompleteMultipartUploadResult");
     kn_oss_xml_location(&xml, call);
@@ -184,8 +190,6 @@ static kn_code upload_complete(struct kn_oss_call *call, const char *upload_id,
     kn_oss_xml(&xml, "Key", call->key);
     kn_oss_xml_etag(&xml, call, info.etag);
     kn_buf_puts(&xml, "</CompleteMultipartUploadResult>");
-    kn_oss_set_etag(call, info.etag);
-    kn_http_setf(call->request, "x-oss-hash-crc64ecma", "%llu", (unsigned long long)info.crc64);
     return kn_oss_reply_xml(call, 200, &xml, err);
 }
 

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,8 +39,14 @@
 // commits, often enough that a restart reads little.
 #define CHECKPOINT_PAGES 4000
 
+// What surrounds every transaction, compiled once for each connection.
+enum control { BEGIN_READ = 0, BEGIN_WRITE, SAVEPOINT, RELEASE, COMMIT, ROLLBACK, N_CONTROLS };
+static const char *const controls[N_CONTROLS] = {
+    "BEGIN", "BEGIN IMMEDIATE", "SAVEPOINT one", "RELEASE one", "COMMIT", "ROLLBACK"};
+
 struct sqlite_connection {
-    sqlite3 *handle; // owned
+    sqlite3 *handle;                    // owned
+    sqlite3_stmt *controls[N_CONTROLS]; // owned; NULL until first used
     struct kn_stmt_cache cache;
     struct sqlite_connection *next_idle;
 };
@@ -66,8 +73,7 @@ struct write_request {
     struct kn_error own_err; // for those who do not wait
     kn_code rc;
     struct kn_topics topics;
-    bool is_finished;
-    pthread_cond_t finished;
+    sem_t finished; // a semaphore may be destroyed as soon as the wait for it has returned
     struct write_request *next;
 };
 
@@ -84,7 +90,7 @@ struct sqlite_db {
     pthread_cond_t reader_free;
     // --- protected by lock
     struct write_request *first, *last;
-    bool is_closing;
+    bool is_closing, is_writer_idle;
     struct sqlite_connection *idle; // owned
     int n_readers;
 };
@@ -112,6 +118,22 @@ static kn_code connection_exec(struct sqlite_connection *connection, const char 
     if (sq == SQLITE_OK)
         return KN_OK;
     return sqlite_fail(err, connection->handle, sq, "the database failed");
+}
+
+static kn_code connection_control(struct sqlite_connection *connection, enum control control,
+                                  struct kn_error *err)
+{
+    sqlite3_stmt **at = &connection->controls[control];
+    int sq = SQLITE_OK;
+    if (!*at)
+        sq = sqlite3_prepare_v3(connection->handle, controls[control], -1,
+                                SQLITE_PREPARE_PERSISTENT, at, NULL);
+    if (sq == SQLITE_OK) {
+        (void)sqlite3_step(*at);
+        sq = sqlite3_reset(*at); // answers what the step came to
+    }
+    return sq == SQLITE_OK ? KN_OK
+                           : sqlite_fail(err, connection->handle, sq, "the database failed");
 }
 
 /* ---- statements ---- */
@@ -292,6 +314,10 @@ static kn_code tx_lock(struct kn_tx *tx, const char *name, struct kn_error *err)
 static void connection_close(struct sqlite_connection *connection)
 {
     kn_stmt_cache_clear(&connection->cache);
+    for (int i = 0; i < N_CONTROLS; i++) {
+        (void)sqlite3_finalize(connection->controls[i]);
+        connection->controls[i] = NULL;
+    }
     (void)sqlite3_close(connection->handle);
     connection->handle = NULL;
 }
@@ -325,7 +351,7 @@ static kn_code connection_open(struct sqlite_connection *connection, const char 
 static kn_code request_run(struct sqlite_db *db, struct write_request *request)
 {
     struct sqlite_tx tx = {.base.db = &db->base, .connection = &db->writer};
-    kn_code rc = connection_exec(&db->writer, "SAVEPOINT one", request->err);
+    kn_code rc = connection_control(&db->writer, SAVEPOINT, request->err);
     if (rc != KN_OK)
         return rc;
     rc = request->fn(&tx.base, request->context, request->err);
@@ -339,7 +365,7 @@ static kn_code request_run(struct sqlite_db *db, struct write_request *request)
         return rc;
     }
     request->topics = tx.base.topics;
-    return connection_exec(&db->writer, "RELEASE one", request->err);
+    return connection_control(&db->writer, RELEASE, request->err);
 }
 
 // Run `request` and those after it, `n` in all, under one commit. False: nothing was committed, and
@@ -347,7 +373,7 @@ static kn_code request_run(struct sqlite_db *db, struct write_request *request)
 static bool group_commit(struct sqlite_db *db, struct write_request *request, int n,
                          struct kn_error *err)
 {
-    if (connection_exec(&db->writer, "BEGIN IMMEDIATE", err) != KN_OK)
+    if (connection_control(&db->writer, BEGIN_WRITE, err) != KN_OK)
         return false;
     for (int i = 0; i < n; i++, request = request->next) {
         request->topics = (struct kn_topics){0};
@@ -357,9 +383,9 @@ static bool group_commit(struct sqlite_db *db, struct write_request *request, in
             return false;
         }
     }
-    if (connection_exec(&db->writer, "COMMIT", err) == KN_OK)
+    if (connection_control(&db->writer, COMMIT, err) == KN_OK)
         return true;
-    (void)connection_exec(&db->writer, "ROLLBACK", NULL); // fails when SQLite did so itself
+    (void)connection_control(&db->writer, ROLLBACK, NULL); // fails when SQLite did so itself
     return false;
 }
 
@@ -378,8 +404,11 @@ static void request_run_alone(struct sqlite_db *db, struct write_request *reques
 static struct write_request *group_take(struct sqlite_db *db)
 {
     pthread_mutex_lock(&db->lock);
-    while (!db->first && !db->is_closing)
+    while (!db->first && !db->is_closing) {
+        db->is_writer_idle = true;
         pthread_cond_wait(&db->wake_writer, &db->lock);
+    }
+    db->is_writer_idle = false;
     struct write_request *group = db->first;
     db->first = db->last = NULL;
     pthread_mutex_unlock(&db->lock);
@@ -401,10 +430,7 @@ static void group_finish(struct sqlite_db *db, struct write_request *request, in
             request->done(request->rc, request->err, request->context);
             free(request);
         } else {
-            pthread_mutex_lock(&db->lock);
-            request->is_finished = true;
-            pthread_cond_signal(&request->finished);
-            pthread_mutex_unlock(&db->lock); // from here on the waiter may be gone
+            (void)sem_post(&request->finished); // from here on the waiter may be gone
         }
         request = next;
     }
@@ -434,12 +460,17 @@ static void *writer_main(void *arg)
 
 static void request_enqueue(struct sqlite_db *db, struct write_request *request)
 {
+    pthread_mutex_lock(&db->lock);
     if (db->last)
         db->last->next = request;
     else
         db->first = request;
     db->last = request;
-    pthread_cond_signal(&db->wake_writer);
+    bool must_wake = db->is_writer_idle;
+    db->is_writer_idle = false;
+    pthread_mutex_unlock(&db->lock);
+    if (must_wake)
+        pthread_cond_signal(&db->wake_writer);
 }
 
 static kn_code sqlite_write(struct kn_db *base, enum kn_tx_mode mode, kn_tx_fn fn, void *context,
@@ -449,13 +480,11 @@ static kn_code sqlite_write(struct kn_db *base, enum kn_tx_mode mode, kn_tx_fn f
     struct sqlite_db *db = (struct sqlite_db *)base;
     assert(!pthread_equal(pthread_self(), db->thread)); // it would wait for itself
     struct write_request request = {.fn = fn, .context = context, .err = err};
-    pthread_cond_init(&request.finished, NULL);
-    pthread_mutex_lock(&db->lock);
+    (void)sem_init(&request.finished, 0, 0);
     request_enqueue(db, &request);
-    while (!request.is_finished)
-        pthread_cond_wait(&request.finished, &db->lock);
-    pthread_mutex_unlock(&db->lock);
-    pthread_cond_destroy(&request.finished);
+    while (sem_wait(&request.finished) != 0) // interrupted by a signal
+        continue;
+    (void)sem_destroy(&request.finished);
     return request.rc;
 }
 
@@ -473,9 +502,7 @@ static void sqlite_write_async(struct kn_db *base, enum kn_tx_mode mode, kn_tx_f
     }
     *request = (struct write_request){.fn = fn, .context = context, .done = done};
     request->err = &request->own_err;
-    pthread_mutex_lock(&db->lock);
     request_enqueue(db, request);
-    pthread_mutex_unlock(&db->lock);
 }
 
 /* ---- reading ---- */
@@ -517,8 +544,8 @@ static void reader_give(struct sqlite_db *db, struct sqlite_connection *reader)
     pthread_mutex_lock(&db->lock);
     reader->next_idle = db->idle;
     db->idle = reader;
-    pthread_cond_signal(&db->reader_free);
     pthread_mutex_unlock(&db->lock);
+    pthread_cond_signal(&db->reader_free);
 }
 
 static kn_code sqlite_read(struct kn_db *base, kn_tx_fn fn, void *context, struct kn_error *err)
@@ -529,12 +556,12 @@ static kn_code sqlite_read(struct kn_db *base, kn_tx_fn fn, void *context, struc
     if (rc != KN_OK)
         return rc;
     struct sqlite_tx tx = {.base.db = base, .connection = reader};
-    rc = connection_exec(reader, "BEGIN", err);
+    rc = connection_control(reader, BEGIN_READ, err);
     if (rc == KN_OK) {
         rc = fn(&tx.base, context, err);
         rc = kn_tx_verdict(&tx.base, rc, err);
         kn_stmt_cache_end(&reader->cache);
-        (void)connection_exec(reader, "ROLLBACK", NULL); // there is nothing to commit
+        (void)connection_control(reader, ROLLBACK, NULL); // there is nothing to commit
     }
     reader_give(db, reader);
     return rc;

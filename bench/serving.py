@@ -193,7 +193,7 @@ def bench_q1(folder):
     raw = f"{folder}/raw"
     os.makedirs(raw, exist_ok=True)
     path = f"{folder}/submits"
-    with Service(f"{folder}/q1", "--workers", "0") as service:
+    with Service(f"{folder}/q1", "--workers", "0", "--max-queued-jobs", "100000000") as service:
         service.put_bucket("films")
 
         def submits():

@@ -71,12 +71,15 @@ char *kn_arena_strdup(struct kn_arena *arena, const char *text)
 
 char *kn_arena_printf(struct kn_arena *arena, const char *fmt, ...)
 {
+    char small[256]; // most texts are short: they are formatted once
     va_list args, again;
     va_start(args, fmt);
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, fmt, args);
+    int n = vsnprintf(small, sizeof(small), fmt, args);
     char *text = n < 0 ? NULL : kn_arena_alloc(arena, (size_t)n + 1);
-    if (text)
+    if (text && (size_t)n < sizeof(small))
+        memcpy(text, small, (size_t)n + 1);
+    else if (text)
         (void)vsnprintf(text, (size_t)n + 1, fmt, again);
     va_end(again);
     va_end(args);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Reading JSON the wire's way. */
+/* Reading JSON the wire's way, and writing it. */
 #include "base/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/strings.h"
 
 kn_code kn_json_parse(json_t **out, const char *text, size_t n, const char *what,
@@ -21,11 +22,98 @@ kn_code kn_json_parse(json_t **out, const char *text, size_t n, const char *what
                       what, why.line, why.column, why.text);
 }
 
+/* ---- writing ---- */
+
+// jansson's own writer prints the address of every array and object into a table, to find circles: three
+// times the work of writing the text. We only write trees.
+
+static void text_put(struct kn_buf *out, const char *text, size_t n)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    kn_buf_putc(out, '"');
+    size_t done = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        kn_buf_add(out, text + done, i - done);
+        done = i + 1;
+        const char *at = c ? strchr("\"\"\\\\\bb\ff\nn\rr\tt", c) : NULL;
+        char escaped[6] = {'\\', at ? at[1] : 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+        kn_buf_add(out, escaped, at ? 2 : 6);
+    }
+    kn_buf_add(out, text + done, n - done);
+    kn_buf_putc(out, '"');
+}
+
+static void int_put(struct kn_buf *out, json_int_t value)
+{
+    char digits[24];
+    char *at = digits + sizeof(digits);
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do {
+        *--at = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (value < 0)
+        *--at = '-';
+    kn_buf_add(out, at, (size_t)(digits + sizeof(digits) - at));
+}
+
+static void real_put(struct kn_buf *out, const json_t *value)
+{
+    char text[64]; // 15 digits: 0.1 is written as 0.1
+    size_t n = json_dumpb(value, text, sizeof(text), JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+    kn_buf_add(out, text, n <= sizeof(text) ? n : 0);
+}
+
+static void value_put(struct kn_buf *out, const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_OBJECT: {
+        char before = '{';
+        json_t *object = (json_t *)value; // iterating changes nothing
+        for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at)) {
+            kn_buf_putc(out, before);
+            before = ',';
+            const char *key = json_object_iter_key(at);
+            text_put(out, key, strlen(key));
+            kn_buf_putc(out, ':');
+            value_put(out, json_object_iter_value(at));
+        }
+        if (before == '{')
+            kn_buf_putc(out, '{');
+        kn_buf_putc(out, '}');
+        break;
+    }
+    case JSON_ARRAY:
+        kn_buf_putc(out, '[');
+        for (size_t i = 0; i < json_array_size(value); i++) {
+            if (i > 0)
+                kn_buf_putc(out, ',');
+            value_put(out, json_array_get(value, i));
+        }
+        kn_buf_putc(out, ']');
+        break;
+    case JSON_STRING: text_put(out, json_string_value(value), json_string_length(value)); break;
+    case JSON_INTEGER: int_put(out, json_integer_value(value)); break;
+    case JSON_REAL: real_put(out, value); break;
+    case JSON_TRUE: kn_buf_puts(out, "true"); break;
+    case JSON_FALSE: kn_buf_puts(out, "false"); break;
+    case JSON_NULL: kn_buf_puts(out, "null"); break;
+    }
+}
+
 char *kn_json_text(const json_t *value)
 {
-    // 15 digits: 0.1 is written as 0.1.
-    return json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+    if (!value)
+        return NULL;
+    struct kn_buf out = {0};
+    value_put(&out, value);
+    return kn_buf_take(&out);
 }
+
+/* ---- reading members ---- */
 
 // The member, or NULL when it is absent, null or "" (which all mean "not given").
 static const json_t *member(const json_t *object, const char *name)

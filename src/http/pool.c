@@ -23,6 +23,7 @@ struct kn_http_pool {
     // --- protected by lock
     struct kn_http_request *first, *last;
     int n_queued, n_threads, n_idle;
+    bool is_waking; // a thread was woken and has not run yet
     bool is_closing;
 };
 
@@ -45,6 +46,19 @@ kn_code kn_http_pool_new(struct kn_http_pool **out, int max_threads, struct kn_e
     return KN_OK;
 }
 
+/*
+ * With the lock held: whether to signal has_work. One thread is woken at a time, and wakes the next when
+ * there is more than it can take: a thread that is about to be free often comes first, and waking costs
+ * more than a small request does.
+ */
+static bool pool_must_wake(struct kn_http_pool *pool)
+{
+    if (!pool->first || pool->n_idle == 0 || pool->is_waking)
+        return false;
+    pool->is_waking = true;
+    return true;
+}
+
 // With the lock held: the next request, or NULL when this thread should end.
 static struct kn_http_request *pool_next(struct kn_http_pool *pool)
 {
@@ -55,6 +69,7 @@ static struct kn_http_request *pool_next(struct kn_http_pool *pool)
         pool->n_idle++;
         int rc = pthread_cond_timedwait(&pool->has_work, &pool->lock, &until);
         pool->n_idle--;
+        pool->is_waking = false;
         if (rc == ETIMEDOUT)
             break;
     }
@@ -73,7 +88,10 @@ static void *pool_main(void *context)
     struct kn_http_pool *pool = context;
     pthread_mutex_lock(&pool->lock);
     for (struct kn_http_request *request; (request = pool_next(pool)) != NULL;) {
+        bool must_wake = pool_must_wake(pool);
         pthread_mutex_unlock(&pool->lock);
+        if (must_wake)
+            pthread_cond_signal(&pool->has_work);
         request->pool_fn(request, request->pool_context);
         pthread_mutex_lock(&pool->lock);
     }
@@ -110,6 +128,7 @@ bool kn_http_pool_run(struct kn_http_pool *pool, struct kn_http_request *request
     request->pool_fn = fn;
     request->pool_context = context;
     request->next_in_pool = NULL;
+    bool must_wake = false;
     pthread_mutex_lock(&pool->lock);
     bool is_taken = pool->n_queued < pool->max_queued;
     if (is_taken && pool->n_queued >= pool->n_idle && pool->n_threads < pool->max_threads)
@@ -121,9 +140,11 @@ bool kn_http_pool_run(struct kn_http_pool *pool, struct kn_http_request *request
             pool->first = request;
         pool->last = request;
         pool->n_queued++;
-        pthread_cond_signal(&pool->has_work);
+        must_wake = pool_must_wake(pool);
     }
     pthread_mutex_unlock(&pool->lock);
+    if (must_wake)
+        pthread_cond_signal(&pool->has_work);
     return is_taken;
 }
 

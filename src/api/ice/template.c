@@ -121,6 +121,9 @@ static kn_code find_by(struct kn_db *db, const char *sql, const char *key, struc
 static kn_code find_by_id(void *context, const char *id, struct kn_template *out,
                           struct kn_error *err)
 {
+    // Ids are kn_id_hex(): "Video-720P" need not be looked for.
+    if (strspn(id, "0123456789abcdef") != KN_ID_SIZE - 1 || id[KN_ID_SIZE - 1] != '\0')
+        return KN_ENOTFOUND;
     return find_by(context, "SELECT " COLUMNS " FROM template WHERE id = ?", id, out, err);
 }
 

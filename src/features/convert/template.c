@@ -118,7 +118,8 @@ static kn_code system_find(struct kn_template *out, const char *member, const ch
     json_t *row;
     json_array_foreach((json_t *)system_list(), i, row)
     {
-        if (kn_equal(kn_json_get(row, member, NULL), key))
+        // kn_json_get() is for what users wrote; these are ours, and there are dozens of them.
+        if (kn_equal(json_string_value(json_object_get(row, member)), key))
             return kn_template_system(out, i, err);
     }
     return kn_fail_as(err, KN_EINVAL, "TemplateNotFound", "there is no template '%s'", key);

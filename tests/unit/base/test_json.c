@@ -80,6 +80,25 @@ static void merging_replaces_scalars_and_arrays_and_goes_into_objects(void **sta
     assert_true(json_equal(base, want));
 }
 
+// Texts are keys of caches and are compared by hash: ours is byte for byte what jansson writes.
+static void text_is_what_jansson_writes(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "{}", "[]", "0", "-9223372036854775808", "9223372036854775807", "0.1", "-1.5e+300", "2.0",
+        "\"a\\\"b\\\\c\\/d\\b\\f\\n\\r\\t\\u0001\\u001f\\u007f\\u00e9\\u4e2d\"",
+        "{\"b\":[1,[],{},null,true,false],\"a\":{\"\":\"\",\"q\\\"\":[0.30000000000000004]}}",
+    };
+    for (size_t i = 0; i < KN_COUNT(texts); i++) {
+        json_auto_t *value = parse(texts[i]);
+        kn_auto(kn_free) char *ours = kn_json_text(value);
+        kn_auto(kn_free) char *theirs = json_dumps(
+            value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+        assert_string_equal(ours, theirs);
+    }
+    assert_null(kn_json_text(NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -87,6 +106,7 @@ int main(void)
         cmocka_unit_test(complaints_name_the_path),
         cmocka_unit_test(objects_come_as_objects_or_as_text),
         cmocka_unit_test(merging_replaces_scalars_and_arrays_and_goes_into_objects),
+        cmocka_unit_test(text_is_what_jansson_writes),
     };
     return cmocka_run_group_tests_name("base/json", tests, NULL, NULL);
 }

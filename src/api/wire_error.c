@@ -54,6 +54,7 @@ static const struct row rows[] = {
     {"RequestUriTooLong", 414, "RequestUriTooLong", "The request target is longer than this service accepts."},
     {"RequestHeadersTooLarge", 431, "RequestHeadersTooLarge", "The request headers are larger than this service accepts."},
     {"RequestTimeout", 408, "RequestTimeout", "The request did not arrive in time."},
+    {"DiskFull", 503, "ServiceUnavailable", "The disk of this service is full."},
     {"BadRequest", 400, "InvalidRequest", "The request is not well formed."},
     // records
     {"ResourceNotFound", 404, "ResourceNotFound", "Resource not found"},

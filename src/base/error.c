@@ -75,6 +75,8 @@ kn_code kn_fail_errno(struct kn_error *err, int error_number, const char *fmt, .
     int wanted = snprintf(err->message + used, sizeof(err->message) - used, ": %s",
                           strerror_r(error_number, why, sizeof(why)));
     message_mark_cut(err, (int)used + wanted);
+    if (error_number == ENOSPC || error_number == EDQUOT)
+        (void)snprintf(err->reason, sizeof(err->reason), "DiskFull");
     return code;
 }
 

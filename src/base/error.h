@@ -42,7 +42,8 @@ kn_code kn_fail_as(struct kn_error *err, kn_code code, const char *reason, const
 
 /*
  * The same for an errno value: appends ": <strerror>", and picks the code from it (ENOENT is
- * KN_ENOTFOUND, EEXIST KN_ECONFLICT, ENOMEM KN_ENOMEM, all others KN_EIO).
+ * KN_ENOTFOUND, EEXIST KN_ECONFLICT, ENOMEM KN_ENOMEM, all others KN_EIO). No space left has the reason
+ * "DiskFull".
  */
 kn_code kn_fail_errno(struct kn_error *err, int error_number, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

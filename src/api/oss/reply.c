@@ -157,6 +157,7 @@ static const struct {
     {"MissingContentLength", 411}, {"PreconditionFailed", 412},
     {"InvalidRange", 416},       {"CallbackFailed", 203},
     {"NotImplemented", 501},     {"SlowDown", 503},
+    {"DiskFull", 507},
 };
 
 int kn_oss_status(const struct kn_error *err, const char **out_code)
@@ -186,7 +187,9 @@ void kn_oss_reply_error(struct kn_oss_call *call, const struct kn_error *err)
     kn_oss_xml(&xml, "Code", code);
     // What failed inside (paths, SQL) is for the operator's log, not for strangers.
     kn_oss_xml(&xml, "Message",
-               status == 500 ? "We encountered an internal error. Please try again." : err->message);
+               status == 500   ? "We encountered an internal error. Please try again."
+               : status == 507 ? "The disk of this service is full."
+                               : err->message);
     kn_oss_xml(&xml, "RequestId", call->request_id);
     const char *host = kn_http_header(call->request, "Host");
     kn_oss_xml(&xml, "HostId", host ? host : "");

@@ -48,6 +48,16 @@ static void a_long_sentence_is_cut_with_an_ellipsis(void **state)
     assert_string_equal(err.message + sizeof(err.message) - 1 - 3, "\xE2\x80\xA6");
 }
 
+static void a_full_disk_has_a_reason_of_its_own(void **state)
+{
+    (void)state;
+    struct kn_error err = {0};
+    assert_int_equal(kn_fail_errno(&err, ENOSPC, "cannot write"), KN_EIO);
+    assert_string_equal(err.reason, "DiskFull");
+    assert_int_equal(kn_fail_errno(&err, EIO, "cannot write"), KN_EIO);
+    assert_string_equal(err.reason, "");
+}
+
 static void codes_have_names_both_ways(void **state)
 {
     (void)state;
@@ -83,6 +93,7 @@ int main(void)
         cmocka_unit_test(a_failure_is_a_code_and_a_sentence),
         cmocka_unit_test(errno_picks_the_code_and_ends_the_sentence),
         cmocka_unit_test(a_long_sentence_is_cut_with_an_ellipsis),
+        cmocka_unit_test(a_full_disk_has_a_reason_of_its_own),
         cmocka_unit_test(codes_have_names_both_ways),
         cmocka_unit_test(ids_differ_also_across_a_fork),
     };

@@ -140,8 +140,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     request.piece = piece;
     kn_oss_handle(&request, oss);
     assert(request.is_started && request.is_over);
-    if (!is_trusted)
-        assert(!request.answer.len || !strstr(kn_buf_text(&request.answer), secret));
+    // libFuzzer sees the comparison and writes the secret into inputs, which answers may quote.
+    if (!is_trusted && !(n && memmem(bytes, n, secret, strlen(secret))))
+        assert(!strstr(kn_buf_text(&request.answer), secret));
     if (is_trusted && strcmp(request.method, "GET") != 0 && strcmp(request.method, "HEAD") != 0)
         store_fill();
     return 0;

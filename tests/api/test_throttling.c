@@ -23,6 +23,8 @@
 
 #define MAX_WAITING 4
 #define N_CALLERS 12
+#define N_PLACES 16 // that one pool thread has (src/http/pool.c)
+#define N_KEYS 6
 
 static struct api_server server;
 
@@ -126,12 +128,51 @@ static void *plug_main(void *context)
     return NULL;
 }
 
-static int n_ended(const struct caller *callers)
+/* Take the server's only thread. */
+static void plug_in(pthread_t *thread)
 {
-    int n = 0;
-    for (int i = 0; i < N_CALLERS; i++)
-        n += atomic_load(&callers[i].has_ended);
-    return n;
+    atomic_store(&plug.has_begun, false);
+    atomic_store(&plug.is_let_go, false);
+    assert_int_equal(pthread_create(thread, NULL, plug_main, NULL), 0);
+    while (!atomic_load(&plug.has_begun))
+        kn_sleep_us(1000);
+}
+
+static void plug_out(pthread_t thread)
+{
+    atomic_store(&plug.is_let_go, true);
+    pthread_join(thread, NULL);
+}
+
+static void callers_start(struct caller *callers, int n)
+{
+    for (int i = 0; i < n; i++)
+        assert_int_equal(pthread_create(&callers[i].thread, NULL, caller_main, &callers[i]), 0);
+}
+
+/* Wait for `n_refused` answers: who is refused is told at once, while all others wait. */
+static void refused_wait(const struct caller *callers, int n, int n_refused)
+{
+    int n_ended = 0;
+    while (n_ended < n_refused) {
+        kn_sleep_us(1000);
+        n_ended = 0;
+        for (int i = 0; i < n; i++)
+            n_ended += atomic_load(&callers[i].has_ended);
+    }
+}
+
+/* How many were served; all others got `code`. */
+static int callers_end(struct caller *callers, int n, const char *code)
+{
+    int n_served = 0;
+    for (int i = 0; i < n; i++) {
+        pthread_join(callers[i].thread, NULL);
+        n_served += callers[i].status == 200;
+        if (callers[i].status != 200)
+            assert_string_equal(callers[i].code, code);
+    }
+    return n_served;
 }
 
 static void one_caller_leaves_room_for_another(void **state)
@@ -140,33 +181,38 @@ static void one_caller_leaves_room_for_another(void **state)
     static struct caller callers[N_CALLERS], other;
     struct kn_key second = {.role = KN_ROLE_ADMIN};
     assert_int_equal(kn_access_create(server.access, &second, NULL), KN_OK);
+    other.key = &second;
 
     pthread_t plugged;
-    assert_int_equal(pthread_create(&plugged, NULL, plug_main, NULL), 0);
-    while (!atomic_load(&plug.has_begun))
-        kn_sleep_us(1000);
-
-    for (int i = 0; i < N_CALLERS; i++)
-        assert_int_equal(pthread_create(&callers[i].thread, NULL, caller_main, &callers[i]), 0);
-    while (n_ended(callers) < N_CALLERS - MAX_WAITING) // who is refused is told at once
-        kn_sleep_us(1000);
-    other.key = &second;
-    assert_int_equal(pthread_create(&other.thread, NULL, caller_main, &other), 0);
+    plug_in(&plugged);
+    callers_start(callers, N_CALLERS);
+    refused_wait(callers, N_CALLERS, N_CALLERS - MAX_WAITING);
+    callers_start(&other, 1);
     kn_sleep_us(50 * 1000);
     assert_false(atomic_load(&other.has_ended)); // waits for its turn instead of being refused
-    atomic_store(&plug.is_let_go, true);
+    plug_out(plugged);
+    assert_int_equal(callers_end(callers, N_CALLERS, "Throttling.User"), MAX_WAITING);
+    assert_int_equal(callers_end(&other, 1, ""), 1);
+}
 
-    int n_served = 0;
-    for (int i = 0; i < N_CALLERS; i++) {
-        pthread_join(callers[i].thread, NULL);
-        n_served += callers[i].status == 200;
-        if (callers[i].status != 200)
-            assert_string_equal(callers[i].code, "Throttling.User");
+static void who_finds_no_place_at_all_is_told_so(void **state)
+{
+    (void)state;
+    static struct caller callers[N_KEYS * MAX_WAITING];
+    static struct kn_key keys[N_KEYS];
+    const int n = N_KEYS * MAX_WAITING;
+    for (int i = 0; i < N_KEYS; i++) {
+        keys[i].role = KN_ROLE_ADMIN;
+        assert_int_equal(kn_access_create(server.access, &keys[i], NULL), KN_OK);
     }
-    pthread_join(other.thread, NULL);
-    pthread_join(plugged, NULL);
-    assert_int_equal(n_served, MAX_WAITING);
-    assert_int_equal(other.status, 200);
+    for (int i = 0; i < n; i++)
+        callers[i].key = &keys[i / MAX_WAITING];
+    pthread_t plugged;
+    plug_in(&plugged);
+    callers_start(callers, n);
+    refused_wait(callers, n, n - N_PLACES);
+    plug_out(plugged);
+    assert_int_equal(callers_end(callers, n, "Throttling"), N_PLACES);
 }
 
 int main(void)
@@ -174,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_queue_takes_no_more_jobs),
         cmocka_unit_test(one_caller_leaves_room_for_another),
+        cmocka_unit_test(who_finds_no_place_at_all_is_told_so),
     };
     return cmocka_run_group_tests_name("api-server/throttling", tests, start, stop);
 }

@@ -290,8 +290,11 @@ static void track_account(struct track *t, const AVPacket *packet)
     struct kn_mux_ledger *l = &t->ledger;
     if (l->n_packets == 0)
         track_learn(t, packet);
+    l->last_sum = kn_packet_sum(t->source, packet);
+    l->first_sum = l->n_packets == 0 ? l->last_sum : l->first_sum;
     l->n_packets++;
-    l->checksum += kn_packet_sum(t->source, packet);
+    l->bytes += packet->size;
+    l->checksum += l->last_sum;
     const int64_t pts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
     const int64_t first_us = av_rescale_q(pts, t->time_base, AV_TIME_BASE_Q);
     const int64_t end_us = av_rescale_q(pts + packet->duration, t->time_base, AV_TIME_BASE_Q);

@@ -88,6 +88,8 @@ void kn_mux_free(struct kn_mux **mux);
 /* What was written of a track, for checking the file against it. */
 struct kn_mux_ledger {
     int64_t n_packets;
+    int64_t bytes;
+    uint32_t first_sum, last_sum; // kn_packet_sum() of the outermost, in the order of writing
     uint32_t checksum; // the sum of kn_packet_sum() of all packets
     int64_t first_us, end_us; // of presentation; KN_NO_TIME without packets
 };

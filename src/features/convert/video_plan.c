@@ -18,37 +18,11 @@
 #include "engine/media/graph.h"
 #include "engine/media/rotation.h"
 #include "features/convert/formats.h"
+#include "features/convert/resolve.h"
 
-#define MAX_FPS 60 // spec 02, 6.1: "default as input, capped at 60"
-
-static int even(double px)
-{
-    const int half = (int)lround(px / 2);
-    return half < 1 ? 2 : 2 * half;
-}
+#define MAX_BELIEVED_FPS 1000 // files without a rate say their time base
 
 /* ---- size ---- */
-void kn_video_target_size(const struct kn_convert_video *video, int shown_width_px,
-                          int shown_height_px, int *out_width_px, int *out_height_px)
-{
-    int width = video->width_px, height = video->height_px;
-    if (video->is_long_short && shown_width_px < shown_height_px) {
-        width = video->height_px; // portrait: the long edge, given as Width, is the height
-        height = video->width_px;
-    }
-    const double aspect = (double)shown_width_px / shown_height_px;
-    if (!width && !height) {
-        width = shown_width_px;
-        height = shown_height_px;
-    } else if (!width) {
-        width = even(height * aspect);
-    } else if (!height) {
-        height = even(width / aspect);
-    }
-    *out_width_px = even(width);
-    *out_height_px = even(height);
-}
-
 int kn_video_turn(const struct kn_convert_video *video, const AVStream *st)
 {
     static const int turns[] = {[KN_ROTATE_0] = 0, [KN_ROTATE_90] = 90, [KN_ROTATE_180] = 180,
@@ -57,9 +31,7 @@ int kn_video_turn(const struct kn_convert_video *video, const AVStream *st)
 }
 
 struct geometry {
-    int turn;                      // degrees clockwise
-    int cut_width_px, cut_height_px; // after turning and cropping, in stored pixels
-    AVRational sar;                // after turning
+    struct kn_picture_plan picture;
     bool is_resized;
 };
 
@@ -76,44 +48,33 @@ static kn_code plan_geometry(struct kn_video_plan *plan, struct geometry *g,
 {
     const struct kn_convert_video *video = &output->video;
     const AVStream *st = facts->stream;
-    g->turn = kn_video_turn(video, st);
-    g->cut_width_px = st->codecpar->width;
-    g->cut_height_px = st->codecpar->height;
-    g->sar = source_sar(st);
-    if (g->turn % 180) {
-        FFSWAP(int, g->cut_width_px, g->cut_height_px);
-        FFSWAP(int, g->sar.num, g->sar.den);
-    }
-    if (video->crop == KN_CROP_RECT)
-        plan->crop = video->crop_rect;
-    else if (video->crop == KN_CROP_BORDER)
-        plan->crop = facts->border;
-    if (plan->crop.width_px) {
-        const struct kn_rect *c = &plan->crop;
-        if (c->left_px + c->width_px > g->cut_width_px || c->top_px + c->height_px > g->cut_height_px)
-            return kn_fail_as(err, KN_EINVAL, "OutOfRange",
-                              "Crop %d:%d:%d:%d does not fit into the picture of %dx%d",
-                              c->width_px, c->height_px, c->left_px, c->top_px, g->cut_width_px,
-                              g->cut_height_px);
-        g->cut_width_px = c->width_px;
-        g->cut_height_px = c->height_px;
-    }
-    const bool as_input = !video->width_px && !video->height_px;
     // Anamorphic pixels stay when no size is asked for; a size means square pixels.
-    const int shown_width_px =
-        as_input ? g->cut_width_px : (int)lround(g->cut_width_px * av_q2d(g->sar));
-    kn_video_target_size(video, shown_width_px, g->cut_height_px, &plan->width_px, &plan->height_px);
-    const bool is_smaller = shown_width_px < plan->width_px || g->cut_height_px < plan->height_px;
-    if (is_smaller && output->trans.resolution == KN_CHECK_FAIL)
-        return kn_fail_as(err, KN_EINVAL, "OutOfRange",
-                          "the input's picture of %dx%d is smaller than the target of %dx%d (IsCheckResoFail)",
-                          shown_width_px, g->cut_height_px, plan->width_px, plan->height_px);
-    if (is_smaller && output->trans.resolution == KN_CHECK_USE_INPUT) {
-        plan->width_px = even(shown_width_px);
-        plan->height_px = even(g->cut_height_px);
-    }
-    plan->sample_aspect = as_input ? g->sar : (AVRational){1, 1};
-    g->is_resized = plan->width_px != g->cut_width_px || plan->height_px != g->cut_height_px;
+    const bool as_input = !video->width_px && !video->height_px;
+    AVRational sar = source_sar(st);
+    const struct kn_picture_facts source = {
+        .width_px = st->codecpar->width,
+        .height_px = st->codecpar->height,
+        .sar_num = as_input ? 1 : sar.num,
+        .sar_den = as_input ? 1 : sar.den,
+        .rotation_degrees = kn_rotation_of(st),
+    };
+    struct kn_picture_plan *picture = &g->picture;
+    const kn_code rc = kn_resolve_picture(picture, &source, facts->border.width_px ? &facts->border : NULL,
+                                          video, &output->trans, err);
+    if (rc != KN_OK)
+        return rc;
+    const bool is_lying = picture->turn_degrees % 180;
+    const int width_px = is_lying ? source.height_px : source.width_px;
+    const int height_px = is_lying ? source.width_px : source.height_px;
+    if (is_lying)
+        FFSWAP(int, sar.num, sar.den);
+    if (picture->crop.width_px < width_px || picture->crop.height_px < height_px)
+        plan->crop = picture->crop;
+    plan->width_px = picture->width_px;
+    plan->height_px = picture->height_px;
+    plan->sample_aspect = as_input ? sar : (AVRational){1, 1};
+    g->is_resized = picture->width_px != picture->crop.width_px ||
+                    picture->height_px != picture->crop.height_px;
     return KN_OK;
 }
 
@@ -128,16 +89,14 @@ static void plan_rate(struct kn_video_plan *plan, const struct kn_convert_output
 {
     const struct kn_convert_video *video = &output->video;
     const AVRational asked = {video->fps_num, video->fps_den};
-    AVRational limit = {MAX_FPS, 1};
     AVRational source = st->avg_frame_rate.num ? st->avg_frame_rate : st->r_frame_rate;
-    if (!source.num || av_q2d(source) > 1000)
-        source = (AVRational){25, 1};
-    if (video->max_fps_num && av_cmp_q((AVRational){video->max_fps_num, video->max_fps_den}, limit) < 0)
-        limit = (AVRational){video->max_fps_num, video->max_fps_den};
-    plan->frame_rate = asked.num ? asked : source;
+    if (av_q2d(source) > MAX_BELIEVED_FPS)
+        source = (AVRational){0, 1};
+    const struct kn_picture_facts facts = {.fps_num = source.num, .fps_den = source.den};
+    kn_resolve_fps(&plan->frame_rate.num, &plan->frame_rate.den, &facts, video);
     // A hair above the limit (30.0003) is the limit's own rate, badly measured.
-    if (av_cmp_q(plan->frame_rate, limit) > 0 && (asked.num || !rates_agree(plan->frame_rate, limit)))
-        plan->frame_rate = limit;
+    if (!asked.num && rates_agree(plan->frame_rate, source))
+        plan->frame_rate = source;
     plan->is_fps_forced = asked.num || av_cmp_q(plan->frame_rate, source) != 0;
     plan->is_constant_rate = plan->is_fps_forced || rates_agree(st->r_frame_rate, st->avg_frame_rate);
     if (output->container == KN_CONTAINER_MXF)
@@ -192,35 +151,12 @@ static kn_code filters_before_scale(struct kn_buf *b, const struct kn_video_plan
     }
     if (plan->is_fps_forced)
         kn_buf_printf(b, "fps=fps=%d/%d,", plan->frame_rate.num, plan->frame_rate.den);
-    kn_buf_puts(b, kn_rotation_filter(g->turn));
+    kn_buf_puts(b, kn_rotation_filter(g->picture.turn_degrees));
     const struct kn_rect *c = &plan->crop;
-    if (c->width_px)
-        kn_buf_printf(b, "crop=%d:%d:%d:%d:exact=1,", c->width_px, c->height_px, c->left_px, c->top_px);
+    if (c->width_px) // joined inputs may be smaller than the first
+        kn_buf_printf(b, "crop=min(iw\\,%d):min(ih\\,%d):%d:%d:exact=1,", c->width_px, c->height_px, c->left_px,
+                      c->top_px);
     return KN_OK;
-}
-
-// AdjDarMethod: how a picture of another aspect gets into the target.
-static void filters_scale(struct kn_buf *b, const struct kn_video_plan *plan, const struct geometry *g,
-                          const struct kn_convert_output *output)
-{
-    const struct kn_convert_video *video = &output->video;
-    const double shown_width = g->cut_width_px * av_q2d(g->sar);
-    const double aspect = shown_width / g->cut_height_px;
-    const double target = (double)plan->width_px / plan->height_px;
-    const bool differs = video->width_px && video->height_px && fabs(aspect / target - 1) > 0.005;
-    const enum kn_dar_method method = differs ? output->trans.dar_method : KN_DAR_RESCALE;
-    const bool fit_width = (method == KN_DAR_PAD) == (aspect > target);
-    const int width = method == KN_DAR_RESCALE || fit_width ? plan->width_px
-                                                            : even(plan->height_px * aspect);
-    const int height = method == KN_DAR_RESCALE || !fit_width ? plan->height_px
-                                                              : even(plan->width_px / aspect);
-    if (width != g->cut_width_px || height != g->cut_height_px)
-        kn_buf_printf(b, "scale=%d:%d:interl=-1,", width, height);
-    if (method == KN_DAR_CROP)
-        kn_buf_printf(b, "crop=%d:%d,", plan->width_px, plan->height_px);
-    if (method == KN_DAR_PAD)
-        kn_buf_printf(b, "pad=%d:%d:-1:-1,", plan->width_px, plan->height_px);
-    kn_buf_printf(b, "setsar=%d/%d,", plan->sample_aspect.num, plan->sample_aspect.den);
 }
 
 static kn_code plan_filters(struct kn_video_plan *plan, const struct geometry *g,
@@ -233,7 +169,10 @@ static kn_code plan_filters(struct kn_video_plan *plan, const struct geometry *g
     const kn_code rc = filters_before_scale(&before, plan, g, output, facts, err);
     if (rc != KN_OK)
         return rc;
-    filters_scale(&after, plan, g, output);
+    const struct kn_picture_plan *p = &g->picture;
+    // Also when the size is right: it may change in mid-film, and nothing to do costs nothing.
+    kn_buf_printf(&after, "scale=%d:%d:interl=-1,", p->scaled_width_px, p->scaled_height_px);
+    kn_buf_printf(&after, "setsar=%d/%d,", plan->sample_aspect.num, plan->sample_aspect.den);
     if (is_hdr(facts->stream->codecpar) && output->video.codec != KN_VIDEO_H265 &&
         output->video.codec != KN_VIDEO_AV1) {
         if (!kn_graph_has("zscale") || !kn_graph_has("tonemap"))
@@ -244,12 +183,8 @@ static kn_code plan_filters(struct kn_video_plan *plan, const struct geometry *g
                             "tonemap=tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,");
         plan->is_tone_mapped = true;
     }
-    if (output->video.has_pad) {
-        const struct kn_rect *p = &output->video.pad_rect;
+    if (p->width_px != p->scaled_width_px || p->height_px != p->scaled_height_px)
         kn_buf_printf(&after, "pad=%d:%d:%d:%d,", p->width_px, p->height_px, p->left_px, p->top_px);
-        plan->width_px = p->width_px;
-        plan->height_px = p->height_px;
-    }
     plan->before_scale = kn_arena_strdup(arena, kn_buf_text(&before));
     plan->scale_and_after = kn_arena_strdup(arena, kn_buf_text(&after));
     if (!plan->before_scale || !plan->scale_and_after)
@@ -275,18 +210,9 @@ static kn_code plan_bitrate(struct kn_video_plan *plan, const struct kn_convert_
     plan->n_passes = 1;
     if (video->rate == KN_RATE_CRF || video->rate == KN_RATE_TARGET_SSIM)
         return KN_OK;
-    plan->bitrate_bps = video->bitrate_bps == KN_BITRATE_AS_INPUT ? source : video->bitrate_bps;
-    if (plan->bitrate_bps <= 0)
-        return kn_fail_as(err, KN_EINVAL, "InvalidParameter",
-                          "the input does not say its bit rate, and the template asks for the same");
-    if (source > 0 && source < plan->bitrate_bps) {
-        if (output->trans.video_bitrate == KN_CHECK_FAIL)
-            return kn_fail_as(err, KN_EINVAL, "OutOfRange",
-                              "the input's %lld kbit/s are below the target of %lld (IsCheckVideoBitrateFail)",
-                              (long long)(source / 1000), (long long)(plan->bitrate_bps / 1000));
-        if (output->trans.video_bitrate == KN_CHECK_USE_INPUT)
-            plan->bitrate_bps = source;
-    }
+    const kn_code rc = kn_resolve_video_bitrate(&plan->bitrate_bps, source, video, output->trans.video_bitrate, err);
+    if (rc != KN_OK)
+        return rc;
     if (video->rate == KN_RATE_CBR)
         plan->maxrate_bps = plan->bufsize_bits = plan->bitrate_bps;
     if (plan->maxrate_bps && plan->maxrate_bps < plan->bitrate_bps)
@@ -394,7 +320,7 @@ static bool source_fits(const struct kn_video_plan *plan, const struct geometry 
     const AVCodecParameters *par = facts->stream->codecpar;
     const int64_t bps = source_bps(facts);
     const int64_t cap = plan->bitrate_bps ? plan->bitrate_bps : plan->maxrate_bps;
-    return !output->trans.force_transcode && !facts->is_cut && !g->turn && !g->is_resized &&
+    return !output->trans.force_transcode && !facts->is_cut && !g->picture.turn_degrees && !g->is_resized &&
            !plan->crop.width_px && !video->has_pad && !plan->is_fps_forced && !plan->is_tone_mapped &&
            video->scan != KN_SCAN_AUTO && par->codec_id == kn_video_codec_id(video->codec) &&
            video->codec != KN_VIDEO_AVC_INTRA && par->format == (int)plan->pixel_format &&

@@ -60,7 +60,3 @@ struct kn_encoder_setup kn_video_plan_setup(const struct kn_video_plan *plan, co
 
 /* Degrees clockwise by which pictures are turned: as the request says, or as their stream does. */
 int kn_video_turn(const struct kn_convert_video *video, const AVStream *stream);
-
-/* The size a request means for a source shown at `shown` (upright, square pixels). */
-void kn_video_target_size(const struct kn_convert_video *video, int shown_width_px,
-                          int shown_height_px, int *out_width_px, int *out_height_px);

@@ -8,11 +8,24 @@ from support import ConvertCase, complaints, ffmpeg, output, picture, psnr, sh, 
 
 
 class Pictures(ConvertCase):
-    def test_pad_keeps_the_aspect(self):
-        self.done([output("c.mp4", Video={"Width": 160, "Height": 160},
-                          TransConfig={"AdjDarMethod": "pad"})])
-        video = streams("c.mp4", "video")[0]
-        self.assertEqual((video["width"], video["height"]), (160, 160))
+    def test_another_aspect_is_padded_cut_or_stretched(self):
+        ffmpeg("-f", "lavfi", "-i", "color=red:s=160x180:d=0.4", "-f", "lavfi", "-i", "color=blue:s=160x180:d=0.4",
+               "-filter_complex", "hstack", "-c:v", "libx264", "flat.mp4")
+        size = {"Width": 160, "Height": 160}
+        self.done([output(method + ".mp4", audio=None, Video=size, TransConfig={"AdjDarMethod": method})
+                   for method in ("pad", "crop", "rescale")] +
+                  [output("own.mp4", audio=None, Video={"Width": 160, "Pad": "200:160:20:10"})], ["flat.mp4"])
+        for method in ("pad", "crop", "rescale"):
+            video = streams(method + ".mp4", "video")[0]
+            self.assertEqual((video["width"], video["height"], video["sample_aspect_ratio"]), (160, 160, "1:1"))
+            at = picture(method + ".mp4")
+            self.assertEqual(max(at(40, 10)) < 30, method == "pad", method)
+            self.assertGreater(at(74, 80)[0], 200)  # the middle stays the middle
+            self.assertGreater(at(86, 80)[2], 200)
+        at = picture("own.mp4")
+        self.assertEqual(streams("own.mp4", "video")[0]["width"], 200)
+        self.assertTrue(max(at(10, 50)) < 30 and max(at(100, 4)) < 30 and max(at(190, 50)) < 30)
+        self.assertGreater(at(26, 16)[0], 200)
 
     def test_watermarks_are_where_they_were_put(self):
         ffmpeg("-f", "lavfi", "-i", "color=red:s=40x20", "-frames:v", "1", "red.png")

@@ -157,7 +157,7 @@ static kn_code feed_skip(struct kn_feed *feed, struct kn_decoder *decoder, AVPac
 {
     const int64_t pts_us = packet->pts == AV_NOPTS_VALUE
         ? time_us : av_rescale_q(packet->pts, packet->time_base, microseconds);
-    if (packet->flags & AV_PKT_FLAG_KEY && pts_us <= feed->skip_us) {
+    if (packet->flags & AV_PKT_FLAG_KEY && pts_us <= feed->skip_us && feed->n_skipped > 0) {
         for (size_t i = 0; i < feed->last_key; i++) {
             feed->skipped_bytes -= feed->skipped[i]->size;
             av_packet_free(&feed->skipped[i]);

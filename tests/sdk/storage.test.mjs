@@ -3,7 +3,7 @@
 // tests/support/oss-server.c, which verifies every signature. And a bucket that forbids overwriting.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -77,6 +77,8 @@ test('a film is read from the store and written to it', async () => {
   const { streams, duration } = await probe(`${folder}/out.mp4`);
   assert.ok(Math.abs(duration - 2) < 0.1);
   assert.equal(streams[0].height, 360);
+  const head = await oss.head('out/film-360p.mp4');
+  assert.equal(Number(head.res.headers['content-length']), (await stat(`${folder}/out.mp4`)).size);
   assert.deepEqual(await readdir(`${kinora.data}/outgoing`), [], 'nothing stays behind');
   await assert.rejects(readdir(`${kinora.data}/buckets`), { code: 'ENOENT' });
 });

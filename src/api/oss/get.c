@@ -217,6 +217,10 @@ static kn_code remote_reply(struct kn_oss_call *call, struct kn_object_reader *r
 static kn_code bytes_reply(struct kn_oss_call *call, struct kn_object_reader *reader, int status,
                            const struct range *range, struct kn_error *err)
 {
+    if (strcmp(call->method, "HEAD") == 0) { // the length alone: no bytes are fetched for it
+        kn_http_reply(call->request, status, NULL, (size_t)range->n);
+        return KN_OK;
+    }
     call->bytes_out += range->n;
     if (range->n > WHOLE_REPLY_BYTES) {
         if (kn_object_fd(reader) < 0)

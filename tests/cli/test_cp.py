@@ -52,7 +52,7 @@ class Cp(support.Case):
         self.assertEqual(read("names/" + name), read(name))
 
     def test_a_large_file_goes_up_in_parts(self):
-        write("large.bin", 40 * MIB + 7)
+        write("large.bin", 20 * MIB + 7)
         self.ok("cp", "large.bin", "oss://films/large.bin")
         self.ok("cp", "oss://films/large.bin", "large-again.bin")
         self.assertEqual(read("large-again.bin"), read("large.bin"))
@@ -79,7 +79,7 @@ class Cp(support.Case):
         return re.findall(rf"<Key>{key}</Key><UploadId>(.*?)</UploadId>", listed)
 
     def test_a_resumed_upload_goes_on_with_the_parts_that_are_there(self):
-        write("parts.bin", 40 * MIB, b"parts")
+        write("parts.bin", 33 * MIB, b"parts")
         self.service.store("POST", "/films/parts.bin?uploads", b"")
         upload, = self.uploads("parts.bin")
         whole = read("parts.bin")
@@ -99,7 +99,7 @@ class Cp(support.Case):
         self.assertEqual(self.uploads("stopped.bin"), [])
 
     def interrupt(self, name, *options):
-        write(name, 48 * MIB, name.encode())
+        write(name, 33 * MIB, name.encode())
         going = subprocess.Popen([support.KINORA, "cp", *options, name, f"oss://films/{name}", "--data",
                                   self.service.folder], env=support.ENV, stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE)

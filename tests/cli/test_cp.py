@@ -95,7 +95,8 @@ class Cp(support.Case):
         going = self.interrupt("stopped.bin")
         if going.returncode == 0:
             return  # it was done before the signal came
-        self.assertEqual(going.returncode, 1)
+        # On a slow machine the signal comes before there is anything to stop, and simply ends it.
+        self.assertIn(going.returncode, (1, -signal.SIGINT))
         self.assertEqual(self.uploads("stopped.bin"), [])
 
     def interrupt(self, name, *options):

@@ -200,9 +200,9 @@ def mark(r):
     return "holds" if r["holds"] else "**missed**" if r["holds"] is not None else "absent"
 
 
-def write_results(path, head):
+def write_results(path, head, notes=""):
     with open(path, "w") as f:
-        f.write(f"# Results\n\n`make bench` on {head}; {PAIRS} interleaved pairs a row{', short inputs' if QUICK else ''}. "
+        f.write(f"# Results\n\n`make bench` on {head}; {PAIRS} interleaved pairs a row{', short inputs' if QUICK else ''}{notes}. "
                 "Ratios are medians of pairwise ratios (least–greatest); what each row does is in README.md.\n\n"
                 "| row | what | ours | peer | ratio | bar | holds | bounded by | peak memory (ours / peer) |\n"
                 "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")

@@ -175,6 +175,8 @@ def bench_s2(folder):
             ours, theirs, size = f"{folder}/ours", f"{folder}/theirs", "1k" if body is kib else "1m"
             write_requests(ours, [oss_request(host, method, "bench", f"{size}-{i}", body) for i in range(n)])
             write_requests(theirs, [s3_request(method, f"{size}-{i}", body) for i in range(n)])
+            if body:  # all of them are there when they are asked for
+                load(service.oss, 1, 60, ours, once=True), load(peer.url, 1, 60, theirs, once=True)
             a, b = load_pairs(lambda: load(service.oss, 1, LOAD_S, ours), lambda: load(peer.url, 1, LOAD_S, theirs))
             measure.ratio_row("S2", f"{what} / s3rver, one connection", numbers(a, "per_second"),
                               numbers(b, "per_second"), "", "/s", 5, at_least=True, digits=0,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "features/convert/check.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -10,6 +11,8 @@
 
 // Containers keep times in ticks of up to a millisecond, and some leave out encoder delay.
 #define LENGTH_TOLERANCE_US (250 * 1000)
+// Between tracks: under what viewers notice (ITU-R BT.1359: 45 ms early, 125 ms late), over what priming moves.
+#define SYNC_TOLERANCE_US (45 * 1000)
 
 static kn_code reopen(void *impl, const char *uri, struct kn_source **out, struct kn_error *err)
 {
@@ -215,6 +218,30 @@ static AVStream *stream_of(const struct kn_output_run *o, const struct kn_input 
     return kn_input_stream(input, kind, nth);
 }
 
+// Tracks of the right length may still have slipped against each other: their starts must lie apart as
+// they were written. Of pictures looked up by the index the start is not known.
+static kn_code compare_starts(const struct kn_output_run *o, const struct kn_input *input,
+                              const struct found *found, struct kn_error *err)
+{
+    int64_t shift_us = KN_NO_TIME; // of the first track, from what was written to what is read
+    for (int i = 0; i < kn_mux_n_tracks(o->mux); i++) {
+        const AVStream *st = kn_mux_is_extra(o->mux, i) ? NULL : stream_of(o, input, i);
+        const struct found *f = st ? &found[st->index] : NULL;
+        struct kn_mux_ledger want;
+        kn_mux_ledger(o->mux, i, &want);
+        if (!f || f->is_by_index || f->n_packets == 0 || want.n_packets == 0 ||
+            st->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE)
+            continue;
+        const int64_t own_us = f->first_us - want.first_us;
+        if (shift_us == KN_NO_TIME)
+            shift_us = own_us;
+        else if (llabs(own_us - shift_us) > SYNC_TOLERANCE_US)
+            return kn_fail(err, KN_EBUG, "track %d of '%s' has slipped by %.3f s", i, o->spec->uri,
+                           (double)(own_us - shift_us) / KN_SECOND);
+    }
+    return KN_OK;
+}
+
 static kn_code check_tracks(const struct kn_output_run *o, struct kn_input *input,
                             struct found *found, struct kn_error *err)
 {
@@ -260,6 +287,8 @@ kn_code kn_output_check(struct kn_output_run *o, struct kn_error *err)
     if (!o->meta || !found)
         return kn_fail(err, KN_ENOMEM, "no memory for the result");
     rc = check_tracks(o, input, found, err);
+    if (rc == KN_OK)
+        rc = compare_starts(o, input, found, err);
     const AVStream *video = kn_input_stream(input, AVMEDIA_TYPE_VIDEO, 0);
     if (rc == KN_OK && video && o->has_video && !o->video.is_copy &&
         keeps_packets(o->spec->container)) { // the others have no index to look things up in

@@ -172,17 +172,9 @@ static json_t *store_report(const struct kn_config *config)
 {
     struct kn_error err = {0};
     kn_auto(kn_store_close) struct kn_store *store = NULL;
-    kn_code rc = kn_store_open(&store,
-                               &(struct kn_store_config){.url = config->storage,
-                                                         .region = config->region,
-                                                         .owner_id = config->account_id,
-                                                         .endpoint = config->storage_endpoint,
-                                                         .storage_region = config->storage_region,
-                                                         .key_id = config->storage_key_id,
-                                                         .key_secret = config->storage_key_secret,
-                                                         .key_token = config->storage_key_token,
-                                                         .retry_us = KN_SECOND},
-                               &err);
+    struct kn_store_config wanted = kn_config_store(config);
+    wanted.retry_us = KN_SECOND;
+    kn_code rc = kn_store_open(&store, &wanted, &err);
     return json_pack("{s:s, s:s*}", "Url", config->storage, "Problem",
                      rc == KN_OK ? NULL : err.message);
 }

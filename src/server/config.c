@@ -409,6 +409,20 @@ kn_code kn_config_load(struct kn_config *config, int argc, const char *const *ar
     return rc;
 }
 
+struct kn_store_config kn_config_store(const struct kn_config *config)
+{
+    return (struct kn_store_config){
+        .url = config->storage,
+        .region = config->region,
+        .owner_id = config->account_id,
+        .endpoint = config->storage_endpoint,
+        .storage_region = config->storage_region,
+        .key_id = config->storage_key_id,
+        .key_secret = config->storage_key_secret,
+        .key_token = config->storage_key_token,
+    };
+}
+
 void kn_config_clear(struct kn_config *config)
 {
     kn_arena_clear(&config->arena);

@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "objects/store.h"
 
 struct kn_config {
     struct kn_arena arena; // owns every text below
@@ -48,6 +49,9 @@ struct kn_config {
 kn_code kn_config_load(struct kn_config *config, int argc, const char *const *argv, bool *out_help,
                        struct kn_error *err);
 void kn_config_clear(struct kn_config *config);
+
+/* Where objects lie, for kn_store_open(); what else it needs the caller adds. Texts are borrowed. */
+struct kn_store_config kn_config_store(const struct kn_config *config);
 
 /* A line per setting, for --help: flag, default, meaning. */
 void kn_config_help(FILE *out);

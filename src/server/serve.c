@@ -103,18 +103,10 @@ static kn_code store_open(struct kn_service *s, const struct kn_config *config,
 {
     char scratch[4096];
     (void)snprintf(scratch, sizeof(scratch), "%s/outgoing", config->data);
-    return kn_store_open(&s->store,
-                         &(struct kn_store_config){.url = config->storage,
-                                                   .db = s->db,
-                                                   .region = config->region,
-                                                   .owner_id = config->account_id,
-                                                   .endpoint = config->storage_endpoint,
-                                                   .storage_region = config->storage_region,
-                                                   .key_id = config->storage_key_id,
-                                                   .key_secret = config->storage_key_secret,
-                                                   .key_token = config->storage_key_token,
-                                                   .scratch_folder = scratch},
-                         err);
+    struct kn_store_config store = kn_config_store(config);
+    store.db = s->db;
+    store.scratch_folder = scratch;
+    return kn_store_open(&s->store, &store, err);
 }
 
 static kn_code records_open(struct kn_service *s, const struct kn_config *config,

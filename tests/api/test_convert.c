@@ -38,21 +38,9 @@ static int stop(void **state)
     "{\"Name\":\"720p\",\"OutputFileName\":\"720p/trailer.mp4\",\"TemplateId\":\"Video-720P\"}"
 #define CONFIG "{\"JobName\":\"trailer-42\"," INPUTS "," GROUP(OUTPUT) "}"
 
-static const json_t *at(const json_t *json, const char *name)
-{
-    const json_t *value = json_object_get(json, name);
-    assert_non_null(value);
-    return value;
-}
-
 static const json_t *first(const json_t *json, const char *name)
 {
-    return json_array_get(at(json, name), 0);
-}
-
-static const char *text(const json_t *json, const char *name)
-{
-    return kn_json_get(json, name, "");
+    return json_array_get(reply_at(json, name), 0);
 }
 
 static void a_submitted_job_is_echoed_and_found_again(void **state)
@@ -60,22 +48,22 @@ static void a_submitted_job_is_echoed_and_found_again(void **state)
     (void)state;
     json_auto_t *made =
         api_call(&server, "SubmitMediaConvertJob", "Config=%s&UserData={\"asset\":42}", CONFIG);
-    const json_t *job = at(made, "Job");
-    assert_string_equal(text(made, "JobId"), text(job, "JobId"));
-    assert_int_equal(strlen(text(job, "JobId")), 32);
-    assert_string_equal(text(job, "State"), "Inited");
-    assert_string_equal(text(job, "UserData"), "{\"asset\":42}");
-    assert_string_equal(text(job, "RequestId"), text(made, "RequestId"));
+    const json_t *job = reply_at(made, "Job");
+    assert_string_equal(reply_text(made, "JobId"), reply_text(job, "JobId"));
+    assert_int_equal(strlen(reply_text(job, "JobId")), 32);
+    assert_string_equal(reply_text(job, "State"), "Inited");
+    assert_string_equal(reply_text(job, "UserData"), "{\"asset\":42}");
+    assert_string_equal(reply_text(job, "RequestId"), reply_text(made, "RequestId"));
     assert_null(json_object_get(job, "FinishTime"));
-    assert_string_equal(text(at(job, "Config"), "JobName"), "trailer-42");
+    assert_string_equal(reply_text(reply_at(job, "Config"), "JobName"), "trailer-42");
     const json_t *group = first(job, "OutputGroupDetails");
-    assert_string_equal(text(group, "Status"), "Init");
-    assert_string_equal(text(first(group, "Outputs"), "Name"), "720p");
-    assert_string_equal(text(first(group, "Outputs"), "Status"), "Init");
-    assert_int_equal(json_array_size(at(job, "OutputDetails")), 0);
+    assert_string_equal(reply_text(group, "Status"), "Init");
+    assert_string_equal(reply_text(first(group, "Outputs"), "Name"), "720p");
+    assert_string_equal(reply_text(first(group, "Outputs"), "Status"), "Init");
+    assert_int_equal(json_array_size(reply_at(job, "OutputDetails")), 0);
 
-    json_auto_t *got = api_call(&server, "GetMediaConvertJob", "JobId=%s", text(made, "JobId"));
-    assert_true(json_equal(at(got, "Job"), job));
+    json_auto_t *got = api_call(&server, "GetMediaConvertJob", "JobId=%s", reply_text(made, "JobId"));
+    assert_true(json_equal(reply_at(got, "Job"), job));
 }
 
 static void parameters_that_are_objects_come_back_as_text(void **state)
@@ -86,9 +74,9 @@ static void parameters_that_are_objects_come_back_as_text(void **state)
         "Config={" INPUTS "," GROUP("{\"OutputFileName\":\"a\",\"TemplateId\":\"Video-360P\","
                                     "\"Priority\":\"8\",\"OverrideParams\":{\"Audios\":"
                                     "[{\"InputRef\":\"main\",\"LanguageControl\":\"InputFirst\"}]}}") "}");
-    const json_t *config = at(at(made, "Job"), "Config");
+    const json_t *config = reply_at(reply_at(made, "Job"), "Config");
     const json_t *output = first(first(config, "OutputGroups"), "Outputs");
-    assert_string_equal(text(output, "OverrideParams"),
+    assert_string_equal(reply_text(output, "OverrideParams"),
                         "{\"Audios\":[{\"InputRef\":\"main\",\"LanguageControl\":\"InputFirst\"}]}");
 }
 
@@ -97,9 +85,9 @@ static void one_token_makes_one_job(void **state)
     (void)state;
     json_auto_t *one = api_call(&server, "SubmitMediaConvertJob", "Config=%s&ClientToken=t1", CONFIG);
     json_auto_t *two = api_call(&server, "SubmitMediaConvertJob", "Config=%s&ClientToken=t1", CONFIG);
-    assert_string_equal(text(one, "JobId"), text(two, "JobId"));
-    assert_string_not_equal(text(one, "RequestId"), text(two, "RequestId"));
-    assert_string_equal(text(at(two, "Job"), "ClientToken"), "t1");
+    assert_string_equal(reply_text(one, "JobId"), reply_text(two, "JobId"));
+    assert_string_not_equal(reply_text(one, "RequestId"), reply_text(two, "RequestId"));
+    assert_string_equal(reply_text(reply_at(two, "Job"), "ClientToken"), "t1");
     kn_auto(kn_free) char *message =
         api_refused(&server, 400, "IdempotentParameterMismatch", "SubmitMediaConvertJob",
                     "Config=%s&ClientToken=t1&UserData=else", CONFIG);
@@ -116,7 +104,7 @@ static void a_job_and_its_nonce_are_one_record(void **state)
     api_send(&server, &one, &request);
     assert_int_equal(one.status, 200);
     api_send(&server, &two, &request);
-    assert_string_equal(text(two.json, "Code"), "SignatureNonceUsed");
+    assert_string_equal(reply_text(two.json, "Code"), "SignatureNonceUsed");
 }
 
 /* Claim the job of this id and let it end. */
@@ -150,29 +138,29 @@ static void a_finished_job_shows_what_it_made(void **state)
                   "\"Uri\":\"oss://out/trailer/720p/trailer.mp4\",\"Meta\":{\"FileBasicInfo\":"
                   "{\"FileSize\":\"9876543\",\"Duration\":\"61.440000\"},\"VideoStreamInfoList\":"
                   "[{\"Codec_name\":\"h264\"}]}}]}]}"};
-    job_end(text(made, "JobId"), &done);
-    json_auto_t *got = api_call(&server, "GetMediaConvertJob", "JobId=%s", text(made, "JobId"));
-    const json_t *job = at(got, "Job"), *group = first(job, "OutputGroupDetails");
-    const json_t *output = first(group, "Outputs"), *result = at(output, "Result");
-    assert_string_equal(text(job, "State"), "Complete");
-    assert_int_equal(json_integer_value(at(job, "Percent")), 100);
-    assert_true(json_is_string(at(job, "FinishTime")));
-    assert_string_equal(text(group, "Status"), "Success");
-    assert_string_equal(text(output, "Status"), "Success");
-    assert_string_equal(text(at(result, "OutputFile"), "Media"),
+    job_end(reply_text(made, "JobId"), &done);
+    json_auto_t *got = api_call(&server, "GetMediaConvertJob", "JobId=%s", reply_text(made, "JobId"));
+    const json_t *job = reply_at(got, "Job"), *group = first(job, "OutputGroupDetails");
+    const json_t *output = first(group, "Outputs"), *result = reply_at(output, "Result");
+    assert_string_equal(reply_text(job, "State"), "Complete");
+    assert_int_equal(json_integer_value(reply_at(job, "Percent")), 100);
+    assert_true(json_is_string(reply_at(job, "FinishTime")));
+    assert_string_equal(reply_text(group, "Status"), "Success");
+    assert_string_equal(reply_text(output, "Status"), "Success");
+    assert_string_equal(reply_text(reply_at(result, "OutputFile"), "Media"),
                         "oss://out/trailer/720p/trailer.mp4");
-    const json_t *basic = at(at(result, "OutFileMeta"), "FileBasicInfo");
-    assert_string_equal(text(basic, "FileName"), "trailer.mp4");
-    assert_string_equal(text(basic, "FileStatus"), "Normal");
-    assert_string_equal(text(basic, "FileSize"), "9876543");
-    assert_int_equal(json_array_size(at(output, "Notes")), 1);
+    const json_t *basic = reply_at(reply_at(result, "OutFileMeta"), "FileBasicInfo");
+    assert_string_equal(reply_text(basic, "FileName"), "trailer.mp4");
+    assert_string_equal(reply_text(basic, "FileStatus"), "Normal");
+    assert_string_equal(reply_text(basic, "FileSize"), "9876543");
+    assert_int_equal(json_array_size(reply_at(output, "Notes")), 1);
     const json_t *input = first(job, "InputDetails");
-    assert_string_equal(text(input, "Name"), "main");
-    assert_string_equal(text(at(at(input, "InFileMeta"), "FileBasicInfo"), "FileType"),
+    assert_string_equal(reply_text(input, "Name"), "main");
+    assert_string_equal(reply_text(reply_at(reply_at(input, "InFileMeta"), "FileBasicInfo"), "FileType"),
                         "source_file");
-    assert_string_equal(text(at(job, "Engines"), "libavcodec"), "59");
+    assert_string_equal(reply_text(reply_at(job, "Engines"), "libavcodec"), "59");
     free(api_refused(&server, 400, "PermissionDenied.JobInComplete", "CancelMediaConvertJob",
-                     "JobId=%s", text(made, "JobId")));
+                     "JobId=%s", reply_text(made, "JobId")));
 }
 
 static void a_failed_job_says_why_in_the_vendors_words(void **state)
@@ -181,17 +169,17 @@ static void a_failed_job_says_why_in_the_vendors_words(void **state)
     json_auto_t *made = api_call(&server, "SubmitMediaConvertJob", "Config=%s", CONFIG);
     struct kn_job_outcome failed = {.state = KN_JOB_FAILED};
     (void)kn_fail_as(&failed.error, KN_EMEDIA, "NoAudioStream", "'oss://films/a.mov' has no sound");
-    job_end(text(made, "JobId"), &failed);
-    json_auto_t *got = api_call(&server, "GetMediaConvertJob", "JobId=%s", text(made, "JobId"));
-    const json_t *job = at(got, "Job"), *group = first(job, "OutputGroupDetails");
-    assert_string_equal(text(job, "State"), "Error");
-    assert_string_equal(text(job, "Code"), "InvalidParameter.NoAudioStream");
-    assert_string_equal(text(job, "Message"), "The resource has no audio stream. "
+    job_end(reply_text(made, "JobId"), &failed);
+    json_auto_t *got = api_call(&server, "GetMediaConvertJob", "JobId=%s", reply_text(made, "JobId"));
+    const json_t *job = reply_at(got, "Job"), *group = first(job, "OutputGroupDetails");
+    assert_string_equal(reply_text(job, "State"), "Error");
+    assert_string_equal(reply_text(job, "Code"), "InvalidParameter.NoAudioStream");
+    assert_string_equal(reply_text(job, "Message"), "The resource has no audio stream. "
                                               "('oss://films/a.mov' has no sound)");
-    assert_string_equal(text(group, "Status"), "Failed");
-    assert_string_equal(text(first(group, "Outputs"), "Code"), "InvalidParameter.NoAudioStream");
+    assert_string_equal(reply_text(group, "Status"), "Failed");
+    assert_string_equal(reply_text(first(group, "Outputs"), "Code"), "InvalidParameter.NoAudioStream");
     free(api_refused(&server, 400, "PermissionDenied.JobInFailure", "CancelMediaConvertJob",
-                     "JobId=%s", text(made, "JobId")));
+                     "JobId=%s", reply_text(made, "JobId")));
 }
 
 static void a_waiting_job_can_be_cancelled(void **state)
@@ -199,12 +187,12 @@ static void a_waiting_job_can_be_cancelled(void **state)
     (void)state;
     json_auto_t *made = api_call(&server, "SubmitMediaConvertJob", "Config=%s", CONFIG);
     json_auto_t *cancelled =
-        api_call(&server, "CancelMediaConvertJob", "JobId=%s", text(made, "JobId"));
-    assert_true(json_is_true(at(cancelled, "Success")));
-    json_auto_t *got = api_call(&server, "GetMediaConvertJob", "JobId=%s", text(made, "JobId"));
-    const json_t *job = at(got, "Job"), *group = first(job, "OutputGroupDetails");
-    assert_string_equal(text(job, "State"), "Cancelled");
-    assert_string_equal(text(first(group, "Outputs"), "Status"), "Skipped");
+        api_call(&server, "CancelMediaConvertJob", "JobId=%s", reply_text(made, "JobId"));
+    assert_true(json_is_true(reply_at(cancelled, "Success")));
+    json_auto_t *got = api_call(&server, "GetMediaConvertJob", "JobId=%s", reply_text(made, "JobId"));
+    const json_t *job = reply_at(got, "Job"), *group = first(job, "OutputGroupDetails");
+    assert_string_equal(reply_text(job, "State"), "Cancelled");
+    assert_string_equal(reply_text(first(group, "Outputs"), "Status"), "Skipped");
 }
 
 static void lists_go_page_by_page(void **state)
@@ -216,7 +204,7 @@ static void lists_go_page_by_page(void **state)
     kn_time_iso(since, kn_now_us());
     for (int i = 0; i < 5; i++) {
         json_auto_t *made = api_call(&server, "SubmitMediaConvertJob", "Config=%s&UserData=%d&PipelineId=%s",
-                                     CONFIG, i, text(at(pipeline, "Pipeline"), "PipelineId"));
+                                     CONFIG, i, reply_text(reply_at(pipeline, "Pipeline"), "PipelineId"));
         (void)made;
         kn_sleep_us(2000);
     }
@@ -226,22 +214,22 @@ static void lists_go_page_by_page(void **state)
         json_auto_t *page = api_call(&server, "ListMediaConvertJobs",
                                      "PageSize=2&StartOfCreateTime=%s&Status=Inited&NextPageToken=%s",
                                      since, token);
-        for (size_t i = 0; i < json_array_size(at(page, "Jobs")); i++) {
-            const json_t *job = json_array_get(at(page, "Jobs"), i);
-            assert_int_equal(text(job, "UserData")[0] - '0', expected--);
+        for (size_t i = 0; i < json_array_size(reply_at(page, "Jobs")); i++) {
+            const json_t *job = json_array_get(reply_at(page, "Jobs"), i);
+            assert_int_equal(reply_text(job, "UserData")[0] - '0', expected--);
             assert_null(json_object_get(job, "Percent"));
             assert_null(json_object_get(job, "OutputGroupDetails"));
         }
-        snprintf(token, sizeof(token), "%s", text(page, "NextPageToken"));
+        snprintf(token, sizeof(token), "%s", reply_text(page, "NextPageToken"));
         n_pages++;
     } while (token[0]);
     assert_int_equal(n_pages, 3);
     json_auto_t *oldest = api_call(&server, "ListMediaConvertJobs",
                                    "PageSize=1&StartOfCreateTime=%s&OrderBy=CreateTimeAsc", since);
-    assert_string_equal(text(first(oldest, "Jobs"), "UserData"), "0");
+    assert_string_equal(reply_text(first(oldest, "Jobs"), "UserData"), "0");
     json_auto_t *none = api_call(&server, "ListMediaConvertJobs", "StartOfCreateTime=%s&Status=Fail",
                                  since);
-    assert_int_equal(json_array_size(at(none, "Jobs")), 0);
+    assert_int_equal(json_array_size(reply_at(none, "Jobs")), 0);
     free(api_refused(&server, 400, "InvalidParameter", "ListMediaConvertJobs", "NextPageToken=bad!"));
     free(api_refused(&server, 400, "InvalidParameter", "ListMediaConvertJobs", "Status=Sleeping"));
     free(api_refused(&server, 400, "InvalidParameter.OutOfRange", "ListMediaConvertJobs",
@@ -306,7 +294,7 @@ static void a_key_for_one_bucket_converts_within_it(void **state)
     kn_auto(api_reply_clear) struct api_reply reply;
     api_send(&server, &reply, &request);
     assert_int_equal(reply.status, 403);
-    assert_string_equal(text(reply.json, "Code"), "PermissionDenied.ResourceAccess");
+    assert_string_equal(reply_text(reply.json, "Code"), "PermissionDenied.ResourceAccess");
 }
 
 int main(void)

@@ -48,23 +48,6 @@ static int stop(void **state)
     return 0;
 }
 
-static const json_t *at(const json_t *json, const char *name)
-{
-    const json_t *value = json_object_get(json, name);
-    assert_non_null(value);
-    return value;
-}
-
-static const char *text(const json_t *json, const char *name)
-{
-    return kn_json_get(json, name, "");
-}
-
-static int64_t number(const json_t *json, const char *name)
-{
-    return json_integer_value(at(json, name));
-}
-
 /* The status that a call with this key gets; its Code, if wanted, in `code`. */
 static int status_with(const struct kn_key *key, const char *action, const char *version,
                        const char *params_text, char code[64])
@@ -74,7 +57,7 @@ static int status_with(const struct kn_key *key, const char *action, const char 
         .action = action, .version = version, .key = key, .params = params};
     kn_auto(api_reply_clear) struct api_reply reply;
     api_send(&server, &reply, &request);
-    (void)kn_copy(code, 64, text(reply.json, "Code"));
+    (void)kn_copy(code, 64, reply_text(reply.json, "Code"));
     return reply.status;
 }
 
@@ -84,17 +67,17 @@ static void a_made_key_works_until_it_is_disabled(void **state)
 {
     (void)state;
     json_auto_t *made = api_call(&server, "CreateAccessKey", "Name=ingest&Role=operator");
-    const json_t *shown = at(made, "AccessKey");
+    const json_t *shown = reply_at(made, "AccessKey");
     struct kn_key key = {0};
     char code[64];
-    (void)kn_copy(key.id, sizeof(key.id), text(shown, "AccessKeyId"));
-    (void)kn_copy(key.secret, sizeof(key.secret), text(shown, "AccessKeySecret"));
-    assert_string_equal(text(shown, "Role"), "operator");
+    (void)kn_copy(key.id, sizeof(key.id), reply_text(shown, "AccessKeyId"));
+    (void)kn_copy(key.secret, sizeof(key.secret), reply_text(shown, "AccessKeySecret"));
+    assert_string_equal(reply_text(shown, "Role"), "operator");
     assert_int_equal(status_with(&key, "ListPipelines", NULL, "", code), 200);
     assert_int_equal(status_with(&key, "ListAccessKeys", "2026-01-01", "", code), 403);
 
     json_auto_t *off = api_call(&server, "UpdateAccessKey", "UserAccessKeyId=%s&Status=Inactive", key.id);
-    assert_string_equal(text(at(off, "AccessKey"), "Status"), "Inactive");
+    assert_string_equal(reply_text(reply_at(off, "AccessKey"), "Status"), "Inactive");
     assert_int_equal(status_with(&key, "ListPipelines", NULL, "", code), 400);
     assert_string_equal(code, "InvalidAccessKeyId.Inactive");
 
@@ -118,9 +101,9 @@ static void lists_of_keys_hold_no_secret(void **state)
     size_t i;
     json_t *key;
     bool is_there = false;
-    json_array_foreach((json_t *)at(list, "AccessKeys"), i, key) {
+    json_array_foreach((json_t *)reply_at(list, "AccessKeys"), i, key) {
         assert_null(json_object_get(key, "AccessKeySecret"));
-        is_there |= strcmp(text(key, "AccessKeyId"), "mine") == 0;
+        is_there |= strcmp(reply_text(key, "AccessKeyId"), "mine") == 0;
     }
     assert_true(is_there);
     free(api_refused(&server, 409, "OperationConflict", "CreateAccessKey", "UserAccessKeyId=mine"));
@@ -178,7 +161,7 @@ static void a_failed_job_runs_once_more(void **state)
 {
     (void)state;
     json_auto_t *made = api_call(&server, "SubmitMediaConvertJob", "Config=%s", CONFIG);
-    const char *id = text(made, "JobId");
+    const char *id = reply_text(made, "JobId");
     free(api_refused(&server, 400, "InvalidParameter.InvalidState", "RetryMediaConvertJob",
                      "JobId=%s", id));
     struct kn_job_outcome failed = {.state = KN_JOB_FAILED};
@@ -186,8 +169,8 @@ static void a_failed_job_runs_once_more(void **state)
     job_end(id, &failed);
     json_decref(api_call(&server, "RetryMediaConvertJob", "JobId=%s", id));
     json_auto_t *got = api_call(&server, "GetMediaConvertJob", "JobId=%s", id);
-    assert_string_equal(text(at(got, "Job"), "State"), "Inited");
-    assert_null(json_object_get(at(got, "Job"), "Code"));
+    assert_string_equal(reply_text(reply_at(got, "Job"), "State"), "Inited");
+    assert_null(json_object_get(reply_at(got, "Job"), "Code"));
     job_end(id, &(struct kn_job_outcome){.state = KN_JOB_SUCCEEDED, .result = "{}"});
     free(api_refused(&server, 404, "ResourceNotFound", "RetryMediaConvertJob", "JobId=none"));
 }
@@ -201,24 +184,24 @@ static void what_was_converted_is_in_the_ledger(void **state)
         .result = "{\"Usage\":[{\"Kind\":\"convert\",\"Codec\":\"H.264\",\"Resolution\":\"HD\","
                   "\"Seconds\":90.0},{\"Kind\":\"convert\",\"Codec\":\"audio\",\"Resolution\":\"-\","
                   "\"Seconds\":30.0}]}"};
-    job_end(text(made, "JobId"), &done);
+    job_end(reply_text(made, "JobId"), &done);
     json_auto_t *usage = api_call(&server, "GetUsage", "Kind=convert");
     size_t i;
     json_t *line;
     double hd = 0;
-    assert_int_equal(json_array_size(at(usage, "Usage")), 2);
-    json_array_foreach((json_t *)at(usage, "Usage"), i, line) {
-        assert_string_equal(text(line, "Unit"), "minutes");
-        assert_int_equal(strlen(text(line, "Period")), 10);
-        if (strcmp(text(line, "Codec"), "H.264") == 0 && strcmp(text(line, "Resolution"), "HD") == 0)
-            hd += json_number_value(at(line, "Amount"));
+    assert_int_equal(json_array_size(reply_at(usage, "Usage")), 2);
+    json_array_foreach((json_t *)reply_at(usage, "Usage"), i, line) {
+        assert_string_equal(reply_text(line, "Unit"), "minutes");
+        assert_int_equal(strlen(reply_text(line, "Period")), 10);
+        if (strcmp(reply_text(line, "Codec"), "H.264") == 0 && strcmp(reply_text(line, "Resolution"), "HD") == 0)
+            hd += json_number_value(reply_at(line, "Amount"));
     }
     assert_true(hd > 1.499 && hd < 1.501);
     json_auto_t *months = api_call(&server, "GetUsage", "Kind=convert&Period=month");
-    assert_int_equal(strlen(text(json_array_get(at(months, "Usage"), 0), "Period")), 7);
+    assert_int_equal(strlen(reply_text(json_array_get(reply_at(months, "Usage"), 0), "Period")), 7);
     json_auto_t *before =
         api_call(&server, "GetUsage", "%s", "EndTime=2020-01-01T00:00:00Z");
-    assert_int_equal(json_array_size(at(before, "Usage")), 0);
+    assert_int_equal(json_array_size(reply_at(before, "Usage")), 0);
 }
 
 static void a_lost_callback_is_found_and_sent_again(void **state)
@@ -228,31 +211,31 @@ static void a_lost_callback_is_found_and_sent_again(void **state)
                          "CallbackType=HTTP&CallbackURL=http://old.example.com/hook&"
                          "EventTypeList=MediaConvertComplete"));
     json_auto_t *made = api_call(&server, "SubmitMediaConvertJob", "Config=%s", CONFIG);
-    const char *id = text(made, "JobId");
+    const char *id = reply_text(made, "JobId");
     job_end(id, &(struct kn_job_outcome){.state = KN_JOB_SUCCEEDED, .result = "{}"});
     json_auto_t *waiting = api_call(&server, "ListEventDeliveries", "JobId=%s", id);
-    assert_int_equal(json_array_size(at(waiting, "Deliveries")), 1);
-    const json_t *delivery = json_array_get(at(waiting, "Deliveries"), 0);
-    assert_string_equal(text(delivery, "State"), "waiting");
-    assert_string_equal(text(delivery, "EventType"), "MediaConvertComplete");
-    assert_string_equal(text(delivery, "Target"), "http://old.example.com/hook");
-    const char *delivery_id = text(delivery, "DeliveryId");
+    assert_int_equal(json_array_size(reply_at(waiting, "Deliveries")), 1);
+    const json_t *delivery = json_array_get(reply_at(waiting, "Deliveries"), 0);
+    assert_string_equal(reply_text(delivery, "State"), "waiting");
+    assert_string_equal(reply_text(delivery, "EventType"), "MediaConvertComplete");
+    assert_string_equal(reply_text(delivery, "Target"), "http://old.example.com/hook");
+    const char *delivery_id = reply_text(delivery, "DeliveryId");
     free(api_refused(&server, 409, "OperationConflict", "RedeliverEvents", "DeliveryId=%s",
                      delivery_id));
 
     assert_int_equal(kn_callback_set(server.db, &(struct kn_callback){0}, NULL), KN_OK);
     json_auto_t *lost = api_call(&server, "ListEventDeliveries", "State=set-aside");
-    assert_int_equal(json_array_size(at(lost, "Deliveries")), 1);
+    assert_int_equal(json_array_size(reply_at(lost, "Deliveries")), 1);
     json_decref(api_call(&server, "SetEventCallback",
                          "CallbackType=HTTP&CallbackURL=http://new.example.com/hook&"
                          "EventTypeList=MediaConvertComplete"));
     json_auto_t *again = api_call(&server, "RedeliverEvents", "JobId=%s", id);
-    assert_int_equal(number(again, "Count"), 1);
+    assert_int_equal(reply_number(again, "Count"), 1);
     json_auto_t *one = api_call(&server, "GetEventDelivery", "DeliveryId=%s", delivery_id);
-    assert_string_equal(text(at(one, "Delivery"), "State"), "waiting");
-    assert_string_equal(text(at(one, "Delivery"), "Target"), "http://new.example.com/hook");
-    json_auto_t *body = json_loads(text(one, "Body"), 0, NULL);
-    assert_string_equal(text(at(body, "MessageBody"), "JobId"), id);
+    assert_string_equal(reply_text(reply_at(one, "Delivery"), "State"), "waiting");
+    assert_string_equal(reply_text(reply_at(one, "Delivery"), "Target"), "http://new.example.com/hook");
+    json_auto_t *body = json_loads(reply_text(one, "Body"), 0, NULL);
+    assert_string_equal(reply_text(reply_at(body, "MessageBody"), "JobId"), id);
 
     free(api_refused(&server, 400, "MissingParameter", "RedeliverEvents", "%s", ""));
     free(api_refused(&server, 404, "ResourceNotFound", "RedeliverEvents", "DeliveryId=none"));
@@ -265,12 +248,12 @@ static void the_service_says_what_waits(void **state)
     json_auto_t *before = api_call(&server, "GetServiceInfo", "%s", "");
     json_decref(api_call(&server, "SubmitMediaConvertJob", "Config=%s", CONFIG));
     json_auto_t *after = api_call(&server, "GetServiceInfo", "%s", "");
-    assert_int_equal(number(after, "QueuedJobs"), number(before, "QueuedJobs") + 1);
-    assert_string_equal(text(after, "Version"), KN_VERSION);
-    assert_string_equal(text(after, "Database"),
+    assert_int_equal(reply_number(after, "QueuedJobs"), reply_number(before, "QueuedJobs") + 1);
+    assert_string_equal(reply_text(after, "Version"), KN_VERSION);
+    assert_string_equal(reply_text(after, "Database"),
                         kn_db_is_postgres(server.db) ? "postgresql" : "sqlite");
-    assert_int_equal(number(json_array_get(at(after, "Queues"), 0), "QueuedJobs"),
-                     number(after, "QueuedJobs"));
+    assert_int_equal(reply_number(json_array_get(reply_at(after, "Queues"), 0), "QueuedJobs"),
+                     reply_number(after, "QueuedJobs"));
 }
 
 static void calls_are_counted_by_operation_and_outcome(void **state)

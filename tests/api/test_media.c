@@ -28,18 +28,6 @@ static int stop(void **state)
     return 0;
 }
 
-static const json_t *at(const json_t *json, const char *name)
-{
-    const json_t *value = json_object_get(json, name);
-    assert_non_null(value);
-    return value;
-}
-
-static const char *text(const json_t *json, const char *name)
-{
-    return kn_json_get(json, name, "");
-}
-
 static void object_put(const char *key, const char *content_type)
 {
     struct kn_object_writer *writer = NULL;
@@ -57,35 +45,35 @@ static void a_registered_file_has_one_id(void **state)
     object_put("in/a.mp4", "video/mp4");
     json_auto_t *made = api_call(&server, "RegisterMediaInfo", "InputURL=oss://films/in/a.mp4&"
                                                                "Title=A&UserData=42");
-    const char *id = text(made, "MediaId");
+    const char *id = reply_text(made, "MediaId");
     assert_int_equal(strlen(id), 32);
     static const char *const forms[] = {
         "OSS://films/in/a.mp4", "https://films.oss-cn-shanghai.aliyuncs.com/in/a.mp4",
         "http://films.oss.example.lan/in/a.mp4", "http://oss.example.lan/films/in/a.mp4"};
     for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
         json_auto_t *again = api_call(&server, "RegisterMediaInfo", "InputURL=%s", forms[i]);
-        assert_string_equal(text(again, "MediaId"), id);
+        assert_string_equal(reply_text(again, "MediaId"), id);
         json_auto_t *got = api_call(&server, "GetMediaInfo", "InputURL=%s", forms[i]);
-        assert_string_equal(text(at(got, "MediaInfo"), "MediaId"), id);
+        assert_string_equal(reply_text(reply_at(got, "MediaInfo"), "MediaId"), id);
     }
     json_auto_t *got = api_call(&server, "GetMediaInfo", "MediaId=%s", id);
-    const json_t *info = at(got, "MediaInfo"), *basic = at(info, "MediaBasicInfo");
-    assert_string_equal(text(basic, "Title"), "A");
-    assert_string_equal(text(basic, "UserData"), "42");
-    assert_string_equal(text(basic, "MediaType"), "video");
-    const json_t *file = at(json_array_get(at(info, "FileInfoList"), 0), "FileBasicInfo");
-    assert_string_equal(text(file, "FileSize"), "4");
-    assert_string_equal(text(file, "FileName"), "a.mp4");
+    const json_t *info = reply_at(got, "MediaInfo"), *basic = reply_at(info, "MediaBasicInfo");
+    assert_string_equal(reply_text(basic, "Title"), "A");
+    assert_string_equal(reply_text(basic, "UserData"), "42");
+    assert_string_equal(reply_text(basic, "MediaType"), "video");
+    const json_t *file = reply_at(json_array_get(reply_at(info, "FileInfoList"), 0), "FileBasicInfo");
+    assert_string_equal(reply_text(file, "FileSize"), "4");
+    assert_string_equal(reply_text(file, "FileName"), "a.mp4");
 
     json_decref(api_call(&server, "UpdateMediaInfo", "MediaId=%s&Title=B", id));
     json_auto_t *changed = api_call(&server, "GetMediaInfo", "MediaId=%s", id);
-    basic = at(at(changed, "MediaInfo"), "MediaBasicInfo");
-    assert_string_equal(text(basic, "Title"), "B");
-    assert_string_equal(text(basic, "UserData"), "42");
+    basic = reply_at(reply_at(changed, "MediaInfo"), "MediaBasicInfo");
+    assert_string_equal(reply_text(basic, "Title"), "B");
+    assert_string_equal(reply_text(basic, "UserData"), "42");
 
     json_auto_t *other =
         api_call(&server, "RegisterMediaInfo", "InputURL=oss://films/in/a.mp4&Overwrite=true");
-    assert_string_not_equal(text(other, "MediaId"), id);
+    assert_string_not_equal(reply_text(other, "MediaId"), id);
     free(api_refused(&server, 404, "ResourceNotFound", "GetMediaInfo", "MediaId=%s", id));
 }
 
@@ -112,7 +100,7 @@ static void a_job_names_its_input_by_id(void **state)
     (void)state;
     object_put("in/b.mov", "video/quicktime");
     json_auto_t *made = api_call(&server, "RegisterMediaInfo", "InputURL=oss://films/in/b.mov");
-    const char *id = text(made, "MediaId");
+    const char *id = reply_text(made, "MediaId");
     json_auto_t *submitted = api_call(
         &server, "SubmitMediaConvertJob",
         "Config={\"Inputs\":[{\"InputFile\":{\"Type\":\"Media\",\"Media\":\"%s\"}}],"
@@ -121,12 +109,12 @@ static void a_job_names_its_input_by_id(void **state)
         "{\"OutputFileName\":\"b.mp4\",\"TemplateId\":\"Video-360P\"}]}]}", id);
     kn_auto(kn_arena_clear) struct kn_arena arena = {0};
     struct kn_job job = {0};
-    assert_int_equal(kn_jobs_get(server.jobs, text(submitted, "JobId"), &arena, &job, NULL), KN_OK);
+    assert_int_equal(kn_jobs_get(server.jobs, reply_text(submitted, "JobId"), &arena, &job, NULL), KN_OK);
     json_auto_t *spec = json_loads(job.spec, 0, NULL);
-    assert_string_equal(text(json_array_get(at(spec, "Inputs"), 0), "Uri"), "oss://films/in/b.mov");
+    assert_string_equal(reply_text(json_array_get(reply_at(spec, "Inputs"), 0), "Uri"), "oss://films/in/b.mov");
     json_auto_t *got = api_call(&server, "GetMediaConvertJob", "JobId=%s", job.id);
-    const json_t *input = json_array_get(at(at(at(got, "Job"), "Config"), "Inputs"), 0);
-    assert_string_equal(text(at(input, "InputFile"), "Media"), id);
+    const json_t *input = json_array_get(reply_at(reply_at(reply_at(got, "Job"), "Config"), "Inputs"), 0);
+    assert_string_equal(reply_text(reply_at(input, "InputFile"), "Media"), id);
 }
 
 static void lists_go_page_by_page(void **state)
@@ -138,18 +126,18 @@ static void lists_go_page_by_page(void **state)
     json_auto_t *d = api_call(&server, "RegisterMediaInfo", "InputURL=oss://films/in/d.wav");
     json_auto_t *one = api_call(&server, "ListMediaBasicInfos",
                                 "MediaType=audio&MaxResults=1&IncludeFileBasicInfo=true");
-    assert_int_equal(json_integer_value(at(one, "TotalCount")), 2);
-    const json_t *first = json_array_get(at(one, "MediaInfos"), 0);
-    assert_string_equal(text(first, "MediaId"), text(d, "MediaId"));
-    assert_int_equal(json_array_size(at(first, "FileInfoList")), 1);
+    assert_int_equal(json_integer_value(reply_at(one, "TotalCount")), 2);
+    const json_t *first = json_array_get(reply_at(one, "MediaInfos"), 0);
+    assert_string_equal(reply_text(first, "MediaId"), reply_text(d, "MediaId"));
+    assert_int_equal(json_array_size(reply_at(first, "FileInfoList")), 1);
     json_auto_t *two = api_call(&server, "ListMediaBasicInfos",
-                                "MediaType=audio&MaxResults=1&NextToken=%s", text(one, "NextToken"));
-    assert_string_equal(text(json_array_get(at(two, "MediaInfos"), 0), "MediaId"),
-                        text(c, "MediaId"));
-    assert_string_equal(text(two, "NextToken"), "");
+                                "MediaType=audio&MaxResults=1&NextToken=%s", reply_text(one, "NextToken"));
+    assert_string_equal(reply_text(json_array_get(reply_at(two, "MediaInfos"), 0), "MediaId"),
+                        reply_text(c, "MediaId"));
+    assert_string_equal(reply_text(two, "NextToken"), "");
     json_auto_t *oldest = api_call(&server, "ListMediaBasicInfos", "MediaType=audio&SortBy=asc");
-    assert_string_equal(text(json_array_get(at(oldest, "MediaInfos"), 0), "MediaId"),
-                        text(c, "MediaId"));
+    assert_string_equal(reply_text(json_array_get(reply_at(oldest, "MediaInfos"), 0), "MediaId"),
+                        reply_text(c, "MediaId"));
     free(api_refused(&server, 400, "InvalidParameter", "ListMediaBasicInfos", "NextToken=nonsense"));
 }
 
@@ -161,13 +149,13 @@ static void deleting_forgets_ids_and_files_when_asked(void **state)
     json_auto_t *e = api_call(&server, "RegisterMediaInfo", "InputURL=oss://films/in/e.mp4");
     json_auto_t *f = api_call(&server, "RegisterMediaInfo", "InputURL=oss://films/in/f.mp4");
     json_auto_t *kept =
-        api_call(&server, "DeleteMediaInfos", "MediaIds=%s,none", text(e, "MediaId"));
-    assert_int_equal(json_array_size(at(kept, "IgnoredList")), 1);
+        api_call(&server, "DeleteMediaInfos", "MediaIds=%s,none", reply_text(e, "MediaId"));
+    assert_int_equal(json_array_size(reply_at(kept, "IgnoredList")), 1);
     json_auto_t *gone = api_call(&server, "DeleteMediaInfos",
                                  "InputURLs=oss://films/in/f.mp4&DeletePhysicalFiles=true");
-    assert_int_equal(json_array_size(at(gone, "IgnoredList")), 0);
+    assert_int_equal(json_array_size(reply_at(gone, "IgnoredList")), 0);
     free(api_refused(&server, 404, "ResourceNotFound", "GetMediaInfo", "MediaId=%s",
-                     text(f, "MediaId")));
+                     reply_text(f, "MediaId")));
     kn_auto(kn_object_info_clear) struct kn_object_info info = {0};
     assert_int_equal(kn_object_stat(server.store, "films", "in/e.mp4", &info, NULL), KN_OK);
     assert_int_equal(kn_object_stat(server.store, "films", "in/f.mp4", &info, NULL), KN_ENOTFOUND);
@@ -180,13 +168,13 @@ static void registering_and_deleting_are_told(void **state)
                          "CallbackType=HTTP&CallbackURL=http://hooks.example.com/&EventTypeList=ALL"));
     object_put("in/g.mp4", "video/mp4");
     json_auto_t *g = api_call(&server, "RegisterMediaInfo", "InputURL=oss://films/in/g.mp4");
-    const char *id = text(g, "MediaId");
+    const char *id = reply_text(g, "MediaId");
     json_decref(api_call(&server, "DeleteMediaInfos", "MediaIds=%s", id));
     json_auto_t *list = api_call(&server, "ListEventDeliveries", "JobId=%s", id);
-    const json_t *deliveries = at(list, "Deliveries");
+    const json_t *deliveries = reply_at(list, "Deliveries");
     assert_int_equal(json_array_size(deliveries), 2);
-    assert_string_equal(text(json_array_get(deliveries, 0), "EventType"), "DeleteMediaComplete");
-    assert_string_equal(text(json_array_get(deliveries, 1), "EventType"), "RegisterMediaComplete");
+    assert_string_equal(reply_text(json_array_get(deliveries, 0), "EventType"), "DeleteMediaComplete");
+    assert_string_equal(reply_text(json_array_get(deliveries, 1), "EventType"), "RegisterMediaComplete");
 }
 
 int main(void)

@@ -26,40 +26,28 @@ static int stop(void **state)
     return 0;
 }
 
-static const json_t *at(const json_t *json, const char *name)
-{
-    const json_t *value = json_object_get(json, name);
-    assert_non_null(value);
-    return value;
-}
-
-static const char *text(const json_t *json, const char *name)
-{
-    return kn_json_get(json, name, "");
-}
-
 static void pipelines_are_made_changed_and_removed(void **state)
 {
     (void)state;
     json_auto_t *made = api_call(&server, "CreatePipeline", "Name=night&Priority=3&Speed=Boost");
-    const json_t *pipeline = at(made, "Pipeline");
-    const char *id = text(pipeline, "PipelineId");
-    assert_string_equal(text(pipeline, "Status"), "Active");
-    assert_int_equal(json_integer_value(at(pipeline, "Priority")), 3);
+    const json_t *pipeline = reply_at(made, "Pipeline");
+    const char *id = reply_text(pipeline, "PipelineId");
+    assert_string_equal(reply_text(pipeline, "Status"), "Active");
+    assert_int_equal(json_integer_value(reply_at(pipeline, "Priority")), 3);
 
     assert_null(json_object_get(pipeline, "MaxRunning"));
 
     json_decref(api_call(&server, "UpdatePipeline", "PipelineId=%s&Status=Paused&MaxRunning=4", id));
     json_auto_t *got = api_call(&server, "GetPipeline", "PipelineId=%s", id);
-    assert_string_equal(text(at(got, "Pipeline"), "Status"), "Paused");
-    assert_string_equal(text(at(got, "Pipeline"), "Name"), "night");
-    assert_int_equal(json_integer_value(at(at(got, "Pipeline"), "MaxRunning")), 4);
-    assert_int_equal(json_integer_value(at(at(got, "Pipeline"), "Priority")), 3);
+    assert_string_equal(reply_text(reply_at(got, "Pipeline"), "Status"), "Paused");
+    assert_string_equal(reply_text(reply_at(got, "Pipeline"), "Name"), "night");
+    assert_int_equal(json_integer_value(reply_at(reply_at(got, "Pipeline"), "MaxRunning")), 4);
+    assert_int_equal(json_integer_value(reply_at(reply_at(got, "Pipeline"), "Priority")), 3);
 
     json_auto_t *boost = api_call(&server, "ListPipelines", "Speed=Boost");
-    assert_int_equal(json_array_size(at(boost, "PipelineList")), 1);
+    assert_int_equal(json_array_size(reply_at(boost, "PipelineList")), 1);
     json_auto_t *all = api_call(&server, "ListPipelines", "%s", "");
-    assert_int_equal(json_array_size(at(all, "PipelineList")), 2); // and the default one
+    assert_int_equal(json_array_size(reply_at(all, "PipelineList")), 2); // and the default one
 
     json_decref(api_call(&server, "DeletePipeline", "PipelineId=%s", id));
     free(api_refused(&server, 404, "ResourceNotFound", "GetPipeline", "PipelineId=%s", id));
@@ -71,9 +59,9 @@ static void the_default_pipeline_stays(void **state)
 {
     (void)state;
     json_auto_t *all = api_call(&server, "ListPipelines", "Speed=Standard");
-    const json_t *first = json_array_get(at(all, "PipelineList"), 0);
+    const json_t *first = json_array_get(reply_at(all, "PipelineList"), 0);
     free(api_refused(&server, 400, "InvalidParameter.InvalidState", "DeletePipeline",
-                     "PipelineId=%s", text(first, "PipelineId")));
+                     "PipelineId=%s", reply_text(first, "PipelineId")));
 }
 
 static void bad_pipelines_are_refused(void **state)
@@ -91,7 +79,7 @@ static void storage_lists_buckets_and_the_default_one(void **state)
 {
     (void)state;
     json_auto_t *unset = api_call(&server, "GetDefaultStorageLocation", "%s", "");
-    assert_string_equal(text(unset, "Status"), "notExist");
+    assert_string_equal(reply_text(unset, "Status"), "notExist");
     free(api_refused(&server, 404, "ResourceNotFound", "SetDefaultStorageLocation",
                      "StorageType=user_oss_bucket&Bucket=nowhere"));
     assert_int_equal(kn_bucket_create(server.store, "media-tmp", "private", NULL), KN_OK);
@@ -99,16 +87,16 @@ static void storage_lists_buckets_and_the_default_one(void **state)
     json_decref(api_call(&server, "SetDefaultStorageLocation",
                          "StorageType=user_oss_bucket&Bucket=media-tmp&Path=ims/dir"));
     json_auto_t *got = api_call(&server, "GetDefaultStorageLocation", "%s", "");
-    assert_string_equal(text(got, "Bucket"), "media-tmp");
-    assert_string_equal(text(got, "Path"), "ims/dir");
-    assert_string_equal(text(got, "Status"), "Normal");
+    assert_string_equal(reply_text(got, "Bucket"), "media-tmp");
+    assert_string_equal(reply_text(got, "Path"), "ims/dir");
+    assert_string_equal(reply_text(got, "Status"), "Normal");
     json_auto_t *list = api_call(&server, "GetStorageList", "%s", "");
-    assert_int_equal(json_array_size(at(list, "StorageInfoList")), 2);
+    assert_int_equal(json_array_size(reply_at(list, "StorageInfoList")), 2);
     json_auto_t *missing = api_call(&server, "GetStorageList", "Status=notExist");
-    assert_int_equal(json_array_size(at(missing, "StorageInfoList")), 0);
+    assert_int_equal(json_array_size(reply_at(missing, "StorageInfoList")), 0);
     assert_int_equal(kn_bucket_delete(server.store, "media-tmp", NULL), KN_OK);
     json_auto_t *gone = api_call(&server, "GetStorageList", "Status=notExist");
-    assert_int_equal(json_array_size(at(gone, "StorageInfoList")), 1);
+    assert_int_equal(json_array_size(reply_at(gone, "StorageInfoList")), 1);
 }
 
 static void the_callback_is_kept_as_it_was_set(void **state)
@@ -118,15 +106,15 @@ static void the_callback_is_kept_as_it_was_set(void **state)
                          "CallbackType=HTTP&CallbackURL=http://hooks.example.lan/a?b=c"
                          "&EventTypeList=MediaConvertComplete&AuthSwitch=on&AuthKey=Test123"));
     json_auto_t *http = api_call(&server, "GetEventCallback", "%s", "");
-    assert_string_equal(text(http, "CallbackURL"), "http://hooks.example.lan/a?b=c");
-    assert_string_equal(text(http, "EventTypeList"), "MediaConvertComplete");
-    assert_string_equal(text(http, "AuthSwitch"), "on");
-    assert_string_equal(text(http, "AuthKey"), "Test123");
+    assert_string_equal(reply_text(http, "CallbackURL"), "http://hooks.example.lan/a?b=c");
+    assert_string_equal(reply_text(http, "EventTypeList"), "MediaConvertComplete");
+    assert_string_equal(reply_text(http, "AuthSwitch"), "on");
+    assert_string_equal(reply_text(http, "AuthKey"), "Test123");
     json_decref(api_call(&server, "SetEventCallback",
                          "CallbackType=MNS&CallbackQueueName=ice-callback-q&EventTypeList=ALL"));
     json_auto_t *mns = api_call(&server, "GetEventCallback", "%s", "");
-    assert_string_equal(text(mns, "CallbackType"), "MNS");
-    assert_string_equal(text(mns, "CallbackQueueName"), "ice-callback-q");
+    assert_string_equal(reply_text(mns, "CallbackType"), "MNS");
+    assert_string_equal(reply_text(mns, "CallbackQueueName"), "ice-callback-q");
     assert_null(json_object_get(mns, "AuthKey"));
 }
 

@@ -26,18 +26,6 @@ static int stop(void **state)
     return 0;
 }
 
-static const json_t *at(const json_t *json, const char *name)
-{
-    const json_t *value = json_object_get(json, name);
-    assert_non_null(value);
-    return value;
-}
-
-static const char *text(const json_t *json, const char *name)
-{
-    return kn_json_get(json, name, "");
-}
-
 // With the caller's own spacing, which must come back.
 #define CONFIG                                                                                     \
     "{ \"Container\":{\"Format\":\"mp4\"}, \"Video\":{\"Codec\":\"H.264\",\"Width\":\"1280\"}}"
@@ -47,17 +35,17 @@ static void a_template_is_returned_as_it_was_sent(void **state)
     (void)state;
     json_auto_t *made = api_call(&server, "CreateCustomTemplate",
                                  "Name=video-720p&Type=1&TemplateConfig=" CONFIG);
-    const json_t *created = at(made, "CustomTemplate");
-    assert_string_equal(text(created, "Subtype"), "Normal"); // here alone it is the name
-    assert_string_equal(text(created, "TypeName"), "TranscodeTemplate");
-    assert_string_equal(text(created, "TemplateConfig"), CONFIG);
+    const json_t *created = reply_at(made, "CustomTemplate");
+    assert_string_equal(reply_text(created, "Subtype"), "Normal"); // here alone it is the name
+    assert_string_equal(reply_text(created, "TypeName"), "TranscodeTemplate");
+    assert_string_equal(reply_text(created, "TemplateConfig"), CONFIG);
     json_auto_t *got =
-        api_call(&server, "GetCustomTemplate", "TemplateId=%s", text(created, "TemplateId"));
-    const json_t *template = at(got, "CustomTemplate");
-    assert_int_equal(json_integer_value(at(template, "Subtype")), 1);
-    assert_string_equal(text(template, "SubtypeName"), "Normal");
-    assert_string_equal(text(template, "TemplateConfig"), CONFIG);
-    assert_string_equal(text(template, "Status"), "Normal");
+        api_call(&server, "GetCustomTemplate", "TemplateId=%s", reply_text(created, "TemplateId"));
+    const json_t *template = reply_at(got, "CustomTemplate");
+    assert_int_equal(json_integer_value(reply_at(template, "Subtype")), 1);
+    assert_string_equal(reply_text(template, "SubtypeName"), "Normal");
+    assert_string_equal(reply_text(template, "TemplateConfig"), CONFIG);
+    assert_string_equal(reply_text(template, "Status"), "Normal");
 }
 
 static void the_subtype_may_stand_in_the_configuration(void **state)
@@ -67,7 +55,7 @@ static void the_subtype_may_stand_in_the_configuration(void **state)
         &server, "CreateCustomTemplate",
         "Name=copy&Type=1&TemplateConfig={\"Type\":\"Remux\",\"Container\":{\"Format\":\"flv\"},"
         "\"Video\":{},\"Audio\":{}}");
-    assert_string_equal(text(at(made, "CustomTemplate"), "Subtype"), "Remux");
+    assert_string_equal(reply_text(reply_at(made, "CustomTemplate"), "Subtype"), "Remux");
 }
 
 static void an_update_replaces_what_it_names(void **state)
@@ -76,11 +64,11 @@ static void an_update_replaces_what_it_names(void **state)
     json_auto_t *made =
         api_call(&server, "CreateCustomTemplate", "Name=old&Type=1&TemplateConfig=" CONFIG);
     char id[64];
-    snprintf(id, sizeof(id), "%s", text(at(made, "CustomTemplate"), "TemplateId"));
+    snprintf(id, sizeof(id), "%s", reply_text(reply_at(made, "CustomTemplate"), "TemplateId"));
     json_decref(api_call(&server, "UpdateCustomTemplate", "TemplateId=%s&Name=new", id));
     json_auto_t *renamed = api_call(&server, "GetCustomTemplate", "TemplateId=%s", id);
-    assert_string_equal(text(at(renamed, "CustomTemplate"), "TemplateName"), "new");
-    assert_string_equal(text(at(renamed, "CustomTemplate"), "TemplateConfig"), CONFIG);
+    assert_string_equal(reply_text(reply_at(renamed, "CustomTemplate"), "TemplateName"), "new");
+    assert_string_equal(reply_text(reply_at(renamed, "CustomTemplate"), "TemplateConfig"), CONFIG);
     free(api_refused(&server, 400, "InvalidParameter.OutOfRange", "UpdateCustomTemplate",
                      "TemplateId=%s&TemplateConfig={\"Container\":{\"Format\":\"mp4\"},"
                      "\"Video\":{\"Width\":99999}}",
@@ -100,13 +88,13 @@ static void a_type_has_one_default(void **state)
         json_auto_t *made = api_call(&server, "CreateCustomTemplate",
                                      "Name=d%d&Type=1&Subtype=2&TemplateConfig={\"Container\":"
                                      "{\"Format\":\"mp3\"},\"Audio\":{\"Codec\":\"mp3\"}}", i);
-        snprintf(ids[i], sizeof(ids[i]), "%s", text(at(made, "CustomTemplate"), "TemplateId"));
+        snprintf(ids[i], sizeof(ids[i]), "%s", reply_text(reply_at(made, "CustomTemplate"), "TemplateId"));
         json_decref(api_call(&server, "SetDefaultCustomTemplate", "TemplateId=%s", ids[i]));
     }
     json_auto_t *now = api_call(&server, "GetCustomTemplate", "Type=1&Subtype=2");
-    assert_string_equal(text(at(now, "CustomTemplate"), "TemplateId"), ids[1]);
+    assert_string_equal(reply_text(reply_at(now, "CustomTemplate"), "TemplateId"), ids[1]);
     json_auto_t *before = api_call(&server, "GetCustomTemplate", "TemplateId=%s", ids[0]);
-    assert_true(json_is_false(at(at(before, "CustomTemplate"), "IsDefault")));
+    assert_true(json_is_false(reply_at(reply_at(before, "CustomTemplate"), "IsDefault")));
     free(api_refused(&server, 404, "ResourceNotFound", "SetDefaultCustomTemplate",
                      "TemplateId=none"));
     free(api_refused(&server, 404, "ResourceNotFound", "GetCustomTemplate", "Type=2"));
@@ -122,12 +110,12 @@ static void lists_filter_and_page(void **state)
     json_auto_t *page = api_call(&server, "ListCustomTemplates",
                                  "Type=1,2&Name=listed&PageSize=2&PageNumber=2&"
                                  "OrderBy=CreateTimeAsc");
-    assert_int_equal(json_integer_value(at(page, "Total")), 3);
-    const json_t *list = at(page, "CustomTemplateList");
+    assert_int_equal(json_integer_value(reply_at(page, "Total")), 3);
+    const json_t *list = reply_at(page, "CustomTemplateList");
     assert_int_equal(json_array_size(list), 1);
-    assert_string_equal(text(json_array_get(list, 0), "TemplateName"), "listed-2");
+    assert_string_equal(reply_text(json_array_get(list, 0), "TemplateName"), "listed-2");
     json_auto_t *none = api_call(&server, "ListCustomTemplates", "Type=2&Name=listed");
-    assert_int_equal(json_integer_value(at(none, "Total")), 0);
+    assert_int_equal(json_integer_value(reply_at(none, "Total")), 0);
     free(api_refused(&server, 400, "InvalidParameter", "ListCustomTemplates", "Type=x"));
     free(api_refused(&server, 400, "MissingParameter", "ListCustomTemplates", "%s", ""));
 }
@@ -137,7 +125,7 @@ static void a_job_finds_a_template_by_id_and_by_name(void **state)
     (void)state;
     json_auto_t *made =
         api_call(&server, "CreateCustomTemplate", "Name=mine&Type=1&TemplateConfig=" CONFIG);
-    const char *keys[] = {text(at(made, "CustomTemplate"), "TemplateId"), "mine",
+    const char *keys[] = {reply_text(reply_at(made, "CustomTemplate"), "TemplateId"), "mine",
                           "S00000001-200030", "Video-360P"};
     for (size_t i = 0; i < KN_COUNT(keys); i++)
         json_decref(api_call(
@@ -152,15 +140,15 @@ static void system_templates_are_listed(void **state)
 {
     (void)state;
     json_auto_t *all = api_call(&server, "ListSystemTemplates", "Type=1&PageSize=100");
-    assert_true(json_integer_value(at(all, "Total")) > 40);
-    const json_t *list = at(all, "SystemTemplateList");
+    assert_true(json_integer_value(reply_at(all, "Total")) > 40);
+    const json_t *list = reply_at(all, "SystemTemplateList");
     for (size_t i = 0; i < json_array_size(list); i++) {
         json_auto_t *one = api_call(&server, "GetSystemTemplate", "TemplateId=%s",
-                                    text(json_array_get(list, i), "TemplateId"));
-        assert_true(json_equal(at(one, "SystemTemplate"), json_array_get(list, i)));
+                                    reply_text(json_array_get(list, i), "TemplateId"));
+        assert_true(json_equal(reply_at(one, "SystemTemplate"), json_array_get(list, i)));
     }
     json_auto_t *hidden = api_call(&server, "ListSystemTemplates", "Type=1&Status=Invisible");
-    assert_int_equal(json_integer_value(at(hidden, "Total")), 0);
+    assert_int_equal(json_integer_value(reply_at(hidden, "Total")), 0);
     free(api_refused(&server, 404, "ResourceNotFound", "GetSystemTemplate", "TemplateId=S0"));
 }
 

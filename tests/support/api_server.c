@@ -397,6 +397,23 @@ static void send_text(const struct api_server *server, struct api_reply *reply, 
     api_send(server, reply, &request);
 }
 
+const json_t *reply_at(const json_t *json, const char *name)
+{
+    const json_t *value = json_object_get(json, name);
+    assert_non_null(value);
+    return value;
+}
+
+const char *reply_text(const json_t *json, const char *name)
+{
+    return kn_json_get(json, name, "");
+}
+
+int64_t reply_number(const json_t *json, const char *name)
+{
+    return json_integer_value(reply_at(json, name));
+}
+
 json_t *api_call(const struct api_server *server, const char *action, const char *format, ...)
 {
     kn_auto(api_reply_clear) struct api_reply reply;

@@ -76,6 +76,11 @@ void api_reply_clear(struct api_reply *reply);
 void api_send(const struct api_server *server, struct api_reply *reply,
               const struct api_request *request);
 
+/* A member of an answer, which must be there; its text, "" when it is none or absent; its number. */
+const json_t *reply_at(const json_t *json, const char *name);
+const char *reply_text(const json_t *json, const char *name);
+int64_t reply_number(const json_t *json, const char *name);
+
 /*
  * The short way: `params` is a printf format of "Name=value&Name=value" whose values are taken as they
  * stand. Fails the test unless the call succeeds; a new reference.

@@ -66,6 +66,7 @@ static kn_code decoder_drain(struct kn_decoder *decoder, kn_frame_fn on_frame, v
             continue;
         }
         decoder->n_frames++;
+        decoder->n_patched += frame->decode_error_flags || frame->flags & AV_FRAME_FLAG_CORRUPT;
         frame->pts = frame->best_effort_timestamp;
         frame->time_base = decoder->time_base;
         if (frame->pts != AV_NOPTS_VALUE)

@@ -21,6 +21,7 @@ struct kn_decoder {
     const char *uri;       // borrowed, for messages
     AVRational time_base;  // of frames' pts
     int64_t n_packets, n_broken, n_frames;
+    int64_t n_patched; // frames of which the decoder made up a part
     int64_t end_us; // where the last frame ends (start plus duration), KN_NO_TIME before it
 };
 

@@ -28,6 +28,7 @@ struct queue {
     size_t capacity, first, length;
     int64_t bytes;
     int64_t last_us; // time of the last packet or mark that went in; KN_NO_TIME at first
+    int64_t read_us; // the reading thread's own: the file's time of the last packet; KN_NO_TIME at first
 };
 
 struct kn_demux {
@@ -182,6 +183,40 @@ static int64_t demux_normalise(struct kn_demux *demux, AVPacket *packet, const A
     return av_rescale_q(ts, st->time_base, AV_TIME_BASE_Q);
 }
 
+// Where the container says its streams end, KN_NO_TIME when that is a guess.
+static int64_t said_end_us(const struct kn_input *input)
+{
+    const int64_t length_us = kn_input_duration_us(input);
+    return length_us == KN_NO_TIME ||
+           input->format->duration_estimation_method == AVFMT_DURATION_FROM_BITRATE
+        ? KN_NO_TIME : kn_input_start_us(input) + length_us;
+}
+
+// In a container whose clock cannot be set anew, a time far behind the one before or far beyond the
+// end is no time.
+static kn_code demux_judge_time(struct kn_demux *demux, const AVPacket *packet, const AVStream *st,
+                                struct kn_error *err)
+{
+    struct queue *q = &demux->queues[packet->stream_index];
+    const enum AVMediaType kind = st->codecpar->codec_type;
+    const int64_t ts = packet->dts != AV_NOPTS_VALUE ? packet->dts : packet->pts;
+    if (demux->input->format->iformat->flags & AVFMT_TS_DISCONT || ts == AV_NOPTS_VALUE ||
+        (kind != AVMEDIA_TYPE_VIDEO && kind != AVMEDIA_TYPE_AUDIO) ||
+        st->disposition & AV_DISPOSITION_ATTACHED_PIC)
+        return KN_OK;
+    const int64_t now_us = av_rescale_q(ts, st->time_base, AV_TIME_BASE_Q);
+    const int64_t end_us = said_end_us(demux->input);
+    const int64_t from_us = q->read_us != KN_NO_TIME ? q->read_us : kn_input_start_us(demux->input);
+    const bool is_back = now_us < from_us - JUMP_US;
+    const bool is_beyond = end_us != KN_NO_TIME && now_us > end_us + JUMP_US && now_us > from_us + JUMP_US;
+    q->read_us = now_us;
+    return is_back || is_beyond
+        ? kn_fail_as(err, KN_EMEDIA, "ResourceContentBad",
+                     "the times of '%s' leap from %.1f s to %.1f s: the file is damaged", demux->input->uri,
+                     (double)from_us / KN_SECOND, (double)now_us / KN_SECOND)
+        : KN_OK;
+}
+
 /* ---- the thread ---- */
 static kn_code demux_read_all(struct kn_demux *demux, struct kn_error *err)
 {
@@ -207,8 +242,13 @@ static kn_code demux_read_all(struct kn_demux *demux, struct kn_error *err)
             continue;
         }
         const AVStream *st = format->streams[packet->stream_index];
+        kn_code rc = demux_judge_time(demux, packet, st, err);
+        if (rc != KN_OK) {
+            av_packet_free(&packet);
+            return rc;
+        }
         const int64_t time_us = demux_normalise(demux, packet, st);
-        const kn_code rc = demux_deliver(demux, packet, time_us);
+        rc = demux_deliver(demux, packet, time_us);
         if (rc != KN_OK)
             return kn_fail(err, rc, rc == KN_ENOMEM ? "no memory for packets" : "stopped");
     }
@@ -252,7 +292,7 @@ kn_code kn_demux_new(struct kn_demux **out, struct kn_input *input, int64_t orig
     pthread_cond_init(&demux->changed, &attributes);
     pthread_condattr_destroy(&attributes);
     for (int i = 0; i < n; i++) {
-        demux->queues[i].last_us = KN_NO_TIME;
+        demux->queues[i].last_us = demux->queues[i].read_us = KN_NO_TIME;
         input->format->streams[i]->discard = AVDISCARD_ALL;
     }
     *out = demux;

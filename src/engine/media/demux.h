@@ -4,7 +4,8 @@
  * stream.
  *
  * Times leave here normalised: the file's origin is taken off, `offset_us` (where this file begins
- * in a concatenation) is added, and jumps of the clock (MPEG-TS discontinuities) are closed.
+ * in a concatenation) is added, and jumps of the clock (MPEG-TS discontinuities) are closed. Where a
+ * container knows no such jumps, one is damage and ends the reading with KN_EMEDIA.
  *
  * Streams that fall silent do not hold up the others: when the file has gone on by
  * KN_DEMUX_SLACK_US without a packet of a stream, its queue gets a mark, "nothing of mine lies

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <libavutil/opt.h>
+
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "engine/media/av_error.h"
@@ -346,8 +348,20 @@ static kn_code mux_flush(struct kn_mux *mux, struct kn_error *err)
     return KN_OK;
 }
 
+// MP4 says in ticks of the whole film where a track begins and ends. In ticks coarser than a sample
+// (FFmpeg's are milliseconds) the end comes too early, and readers leave out a short last packet.
+static void part_refine_ticks(const struct part *part)
+{
+    int64_t rate = 0;
+    for (unsigned i = 0; i < part->format->nb_streams; i++)
+        rate = FFMAX(rate, part->format->streams[i]->codecpar->sample_rate);
+    if (rate > 0 && av_opt_find(part->format->priv_data, "movie_timescale", NULL, 0, 0))
+        (void)av_opt_set_int(part->format->priv_data, "movie_timescale", rate, 0);
+}
+
 static kn_code part_header(struct kn_mux *mux, struct part *part, struct kn_error *err)
 {
+    part_refine_ticks(part);
     AVDictionary *options = NULL;
     (void)av_dict_copy(&options, mux->options, 0);
     const int av = avformat_write_header(part->format, &options);

@@ -268,7 +268,7 @@ static kn_code check_tracks(const struct kn_output_run *o, struct kn_input *inpu
     return rc;
 }
 
-kn_code kn_output_check(struct kn_output_run *o, struct kn_error *err)
+static kn_code check_file(struct kn_output_run *o, struct kn_error *err)
 {
     // Segments are handed over one by one, and FFmpeg 5.1 cannot read the animated WebP it writes.
     if (!o->sink || o->spec->container == KN_CONTAINER_WEBP)
@@ -297,4 +297,23 @@ kn_code kn_output_check(struct kn_output_run *o, struct kn_error *err)
             rc = decode_at(input, video, (found[video->index].first_us + found[video->index].end_us) / 2, err);
     }
     return rc;
+}
+
+// A damaged input can make an output that does not hold together. Only of whole ones it is a fault of ours.
+static kn_code blame(const struct kn_run *run, struct kn_error *err)
+{
+    const struct kn_error found = *err;
+    for (int i = 0; i < run->spec->n_inputs; i++)
+        if (run->inputs[i].n_hurt > 0)
+            return kn_fail_as(err, KN_EMEDIA, "ResourceContentBad",
+                              "'%s' is damaged, and what could be made of it is not whole: %s",
+                              run->inputs[i].input->uri, found.message);
+    return kn_fail(err, KN_EBUG, "%s", found.message);
+}
+
+/* ---- public ---- */
+kn_code kn_output_check(struct kn_output_run *o, struct kn_error *err)
+{
+    const kn_code rc = check_file(o, err);
+    return rc == KN_EBUG || rc == KN_EMEDIA ? blame(o->run, err) : rc;
 }

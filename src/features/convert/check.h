@@ -5,5 +5,10 @@
  */
 #include "features/convert/run.h"
 
-/* Fill output->meta. KN_EBUG when the file is not what was written. */
+/*
+ * Fill output->meta.
+ *
+ * KN_EMEDIA reason "ResourceContentBad": the file is not what was written, and an input was damaged
+ * KN_EBUG   it is not, and no input was
+ */
 kn_code kn_output_check(struct kn_output_run *output, struct kn_error *err);

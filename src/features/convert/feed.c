@@ -291,6 +291,19 @@ static kn_code part_judge(const struct kn_feed *feed, const struct kn_feed_part 
     return kn_input_is_whole(in, said_us, end_us == KN_NO_TIME ? 0 : end_us - in->offset_us, err);
 }
 
+// Signs of damage that reading passes over.
+static bool packet_is_hurt(const AVPacket *packet)
+{
+    return packet->flags & AV_PKT_FLAG_CORRUPT || packet->size == 0 ||
+           (packet->pts != AV_NOPTS_VALUE && packet->dts != AV_NOPTS_VALUE && packet->pts < packet->dts);
+}
+
+static void tell_damage(struct kn_input_run *in, const struct kn_decoder *decoder)
+{
+    if (decoder)
+        (void)atomic_fetch_add(&in->n_hurt, decoder->n_broken + decoder->n_patched);
+}
+
 static kn_code feed_part(struct kn_feed *feed, const struct kn_feed_part *part, bool *out_wanted,
                          struct kn_error *err)
 {
@@ -313,6 +326,7 @@ static kn_code feed_part(struct kn_feed *feed, const struct kn_feed_part *part, 
         if (!*out_wanted) {
             av_packet_free(&item.packet);
             kn_demux_leave(in->demux, part->stream);
+            tell_damage(in, decoder);
             return KN_OK;
         }
         if (!item.packet) {
@@ -320,6 +334,8 @@ static kn_code feed_part(struct kn_feed *feed, const struct kn_feed_part *part, 
             continue;
         }
         end_us = FFMAX(end_us, item.time_us + av_rescale_q(item.packet->duration, st->time_base, microseconds));
+        if (packet_is_hurt(item.packet))
+            (void)atomic_fetch_add(&in->n_hurt, 1);
         copy_packet(feed, item.packet, item.time_us);
         caption_packet(feed, item.packet);
         if (decodes && feed->skip_us != INT64_MIN) {
@@ -334,6 +350,7 @@ static kn_code feed_part(struct kn_feed *feed, const struct kn_feed_part *part, 
     rc = rc == KN_OK ? skipped : rc;
     if (rc == KN_OK && decodes)
         rc = kn_decoder_feed(decoder, NULL, feed_frame, feed, err);
+    tell_damage(in, decoder);
     if (rc == KN_OK && feed->kind != AVMEDIA_TYPE_SUBTITLE) {
         pthread_mutex_lock(&run->lock);
         in->n_read++;

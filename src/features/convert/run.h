@@ -179,6 +179,7 @@ struct kn_input_run {
     int64_t origin_us;      // the file's time that counts as 0
     int64_t offset_us;      // where it begins in the joined time
     int64_t duration_us;    // KN_NO_TIME when unknown
+    atomic_int_fast64_t n_hurt; // packets and frames that showed damage
     // --- protected by the run's lock: how much of the file was read, by feeds that read to its end
     int64_t read_us;
     int n_read;

@@ -69,6 +69,24 @@ class Jobs(ConvertCase):
         self.refused("KN_ENOTFOUND", [output("x.mp4")], ["absent.mp4"])
         self.assertFalse(os.path.exists("x.mp4"))
 
+    def test_times_that_leap_are_named(self):
+        ffmpeg("-i", "v.mp4", "-c", "copy", "whole.flv")
+        whole = read("whole.flv")
+        for byte, value in ((7, 0x08), (4, 0x04)):  # the highest byte of a time and the one below (FLV 10.1, E.4.1)
+            hurt, at, n = bytearray(whole), 9 + 4, 0
+            while n < 60:  # tags: kind, 3 bytes of length, 3 of time, its highest byte, ...
+                at, n = at + 11 + int.from_bytes(hurt[at + 1:at + 4], "big") + 4, n + 1
+            hurt[at + byte] ^= value
+            write("leap.flv", hurt)
+            self.refused(r"ResourceContentBad\): the times of 'leap.flv' leap from", [output("x.mp4")], ["leap.flv"])
+            self.refused("the times of 'leap.flv' leap", [output("x.mp4", subtype="Remux")], ["leap.flv"])
+
+    def test_a_last_packet_shorter_than_a_millisecond_is_kept(self):
+        ffmpeg("-f", "lavfi", "-i", f"sine=440:r=48000,atrim=end_sample={187 * 1024 + 16}", "short.wav")
+        for container in ("mp4", "mov", "m4a"):
+            self.done([output(f"c.{container}", container, video=None, Audio={"Samplerate": 48000})], ["short.wav"])
+            self.assertEqual(int(probe(f"c.{container}")["streams"][0]["nb_frames"]), 189)
+
     def test_cancel_leaves_nothing(self):
         ffmpeg("-f", "lavfi", "-i", "testsrc2=s=1280x720:r=25:d=6", "-c:v", "libx264", "-preset",
                "ultrafast", "long.mp4")

@@ -117,7 +117,7 @@ class Service:
         self.stop()
 
     def stop(self):
-        for connection in self.connections.values():
+        for connection, _ in self.connections.values():
             connection.close()
         if self.process.poll() is None:
             self.process.terminate()
@@ -126,12 +126,15 @@ class Service:
 
     def request(self, url, method, target, headers, body=None):
         """One request over a connection that is kept; answers the body."""
-        if url not in self.connections:
-            self.connections[url] = http.client.HTTPConnection(url.split("//")[1])
-        connection = self.connections[url]
+        connection, used_at = self.connections.get(url, (None, 0))
+        if connection and time.monotonic() - used_at > 20:  # a server may close what idles
+            connection.close()
+            connection = None
+        connection = connection or http.client.HTTPConnection(url.split("//")[1])
         connection.request(method, target, body=body, headers=headers)
         answer = connection.getresponse()
         text = answer.read()
+        self.connections[url] = connection, time.monotonic()
         if answer.status > 299:
             raise RuntimeError(f"{method} {target[:200]}: {answer.status} {text[:500]}")
         return text

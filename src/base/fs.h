@@ -25,6 +25,11 @@ kn_code kn_fs_make_parents(const char *path, mode_t mode, struct kn_error *err);
 kn_code kn_fs_remove_tree(const char *path, struct kn_error *err);
 /* fsync of a folder, so that names in it survive a power cut. */
 kn_code kn_fs_sync_folder(const char *path, struct kn_error *err);
+/*
+ * Whether the file system below this folder makes the name of a new file durable together with its
+ * bytes, so that fdatasync() of the file needs no sync of the folder. False when in doubt.
+ */
+bool kn_fs_sync_covers_name(const char *path);
 
 bool kn_fs_exists(const char *path);
 /* The part after the last '/', borrowed. */

@@ -70,15 +70,18 @@ static kn_code range_copy(int from, int to, int64_t to_offset, int64_t n, struct
 }
 
 /*
- * fdatasync() alone would do on ext4 and XFS, whose journals carry the name of a new file with its
- * inode, but POSIX promises only the bytes: the folder is synced too. Both happen before the row that
- * names the file is committed, so a committed row always finds its bytes.
+ * fdatasync() alone does on ext4 and XFS, whose journals carry the name of a new file with its inode;
+ * POSIX promises only the bytes, so elsewhere the folder is synced too. Each sync is a flush of the
+ * disk, which is most of the time of a PUT. All happen before the row that names the file is
+ * committed, so a committed row always finds its bytes.
  */
 kn_code kn_bytes_sync(struct kn_store *store, const char *name, int fd, struct kn_error *err)
 {
     char folder[4096];
     if (fdatasync(fd) != 0)
         return kn_fail_errno(err, errno, "cannot write to '%s'", store->dir);
+    if (store->sync_covers_name)
+        return KN_OK;
     (void)snprintf(folder, sizeof(folder), "%s/%.2s", store->dir, name);
     return kn_fs_sync_folder(folder, err);
 }

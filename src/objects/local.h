@@ -20,6 +20,7 @@
 struct kn_store {
     char *dir;          // owned; no trailing '/'; NULL when bytes lie in S3
     struct kn_s3 *s3;   // owned; NULL when bytes lie in `dir`
+    bool sync_covers_name; // a file's sync is enough, its folder needs none; set once
     char *scratch;      // owned: where outputs are staged before they go to S3
     struct kn_db *db;   // borrowed
     char region[64];

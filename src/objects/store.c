@@ -29,6 +29,7 @@ static kn_code folders_make(struct kn_store *store, struct kn_error *err)
         if (mkdir(path, 0700) != 0 && errno != EEXIST)
             return kn_fail_errno(err, errno, "cannot make the folder '%s'", path);
     }
+    store->sync_covers_name = kn_fs_sync_covers_name(store->dir);
     return kn_fs_sync_folder(store->dir, err);
 }
 

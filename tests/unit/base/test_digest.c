@@ -59,6 +59,34 @@ static void crc64_gives_the_check_values(void **state)
     assert_int_equal(kn_crc64(0, "hello", 5), UINT64_C(11177612005948864433));
 }
 
+// One bit at a time: the definition.
+static uint64_t crc64_slowly(const uint8_t *b, size_t n)
+{
+    uint64_t crc = UINT64_MAX;
+    for (size_t i = 0; i < 8 * n; i++) {
+        uint64_t bit = (crc ^ (uint64_t)b[i / 8] >> (i % 8)) & 1;
+        crc = crc >> 1 ^ (bit ? UINT64_C(0xC96C5795D7870F42) : 0);
+    }
+    return ~crc;
+}
+
+static void crc64_is_the_same_at_every_length_and_alignment(void **state)
+{
+    (void)state;
+    uint8_t bytes[16 + 300];
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(i * i * 31 + i / 7);
+    for (size_t n = 0; n <= 300; n++) {
+        size_t at = n % 16;
+        assert_int_equal(kn_crc64(0, bytes + at, n), crc64_slowly(bytes + at, n));
+    }
+    uint64_t all = crc64_slowly(bytes, sizeof(bytes));
+    for (size_t cut = 0; cut <= sizeof(bytes); cut++)
+        assert_int_equal(kn_crc64(kn_crc64(0, bytes, cut), bytes + cut, sizeof(bytes) - cut), all);
+    for (size_t at = 0; at < 16; at++)
+        assert_int_equal(kn_crc64(0, bytes + at, 257), crc64_slowly(bytes + at, 257));
+}
+
 static void crc64_goes_on_and_combines(void **state)
 {
     (void)state;
@@ -81,6 +109,7 @@ int main(void)
         cmocka_unit_test(hmacs_give_the_published_vectors),
         cmocka_unit_test(streaming_equals_one_shot),
         cmocka_unit_test(crc64_gives_the_check_values),
+        cmocka_unit_test(crc64_is_the_same_at_every_length_and_alignment),
         cmocka_unit_test(crc64_goes_on_and_combines),
     };
     return cmocka_run_group_tests_name("base/digest", tests, NULL, NULL);

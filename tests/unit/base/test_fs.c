@@ -45,9 +45,18 @@ static void trees_are_made_and_removed(void **state)
     assert_int_equal(kn_fs_remove_tree("x", NULL), KN_OK);
 }
 
+// /proc has no journal; what lies below the test's own folder is this machine's choice.
+static void a_name_is_not_covered_by_the_files_sync_when_in_doubt(void **state)
+{
+    (void)state;
+    assert_false(kn_fs_sync_covers_name("absent"));
+    assert_false(kn_fs_sync_covers_name("/proc"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_name_is_not_covered_by_the_files_sync_when_in_doubt),
         cmocka_unit_test(a_file_is_written_whole_and_read_back),
         cmocka_unit_test(limits_and_absence_are_told),
         cmocka_unit_test(trees_are_made_and_removed),

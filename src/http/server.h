@@ -100,7 +100,8 @@ struct kn_http_headers; // a growing list, made per reply
 void kn_http_set(struct kn_http_request *request, const char *name, const char *value);
 void kn_http_setf(struct kn_http_request *request, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* The whole reply in one; bytes are copied. HEAD and 204/304 send no body but keep its length. */
+/* The whole reply in one; bytes are copied. HEAD and 204/304 send no body but keep its length; for HEAD
+   `body` may be NULL. */
 void kn_http_reply(struct kn_http_request *request, int status, const void *body, size_t n);
 /* From a file, by sendfile where there is no TLS; fd is taken over. */
 void kn_http_reply_file(struct kn_http_request *request, int status, int fd, int64_t offset,

@@ -214,7 +214,7 @@ void kn_http_reply(struct kn_http_request *request, int status, const void *body
     assert(!request->is_started && status >= 200 && status < 600);
     request->is_started = request->is_over = true;
     request->status = status;
-    if (n)
+    if (n && strcmp(kn_http_method(request), "HEAD") != 0) // HEAD: `n` is what GET would have sent
         kn_buf_add(&request->answer, body, n);
 }
 

@@ -159,7 +159,7 @@ static json_t *audios_config(const struct options *options)
     if (!options->drops_original)
         (void)json_array_append_new(audios, json_pack("{s:s}", "InputRef", "film"));
     for (size_t i = 0; i < options->n_audios; i++) {
-        char name[24];
+        char name[32];
         (void)snprintf(name, sizeof(name), "audio%zu", i + 1);
         json_t *audio = json_pack("{s:s}", "InputRef", name);
         if (options->audios[i].language[0])
@@ -200,7 +200,7 @@ static json_t *config_of(const struct options *options)
     (void)json_array_append_new(inputs, json_pack("{s:s, s:{s:s, s:s}}", "Name", "film", "InputFile",
                                                   "Type", "OSS", "Url", options->input));
     for (size_t i = 0; i < options->n_audios; i++) {
-        char name[24];
+        char name[32];
         (void)snprintf(name, sizeof(name), "audio%zu", i + 1);
         (void)json_array_append_new(
             inputs, json_pack("{s:s, s:{s:s, s:s}}", "Name", name, "InputFile", "Type", "OSS", "Url",

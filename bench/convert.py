@@ -139,7 +139,7 @@ def bench_t4(folder):
         json.dump(job(folder, [("t4", "S00000001-200000", {"Audios": AUDIOS})]), f)
     command = FFMPEG + ["-i", film, "-i", english, "-i", japanese, "-map", "0:v", "-map", "0:a", "-map", "1:a", "-map",
                         "2:a", "-c", "copy", "-movflags", "+faststart", f"{folder}/p4.mp4"]
-    a, b = measure.pairs(lambda: measure.run([KINORA, "convert", "--job", f"{folder}/t4.json"]),
+    a, b = measure.pairs(lambda: measure.run([KINORA, "convert", "--overwrite", "--job", f"{folder}/t4.json"]),
                          lambda: measure.run(command), 2 * measure.PAIRS)
     if languages(f"{folder}/t4.mp4") != ["zho", "eng", "jpn"]:
         raise RuntimeError(f"tracks are {languages(folder + '/t4.mp4')}")

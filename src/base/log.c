@@ -12,7 +12,6 @@
 #include "base/time.h"
 
 static atomic_int lowest_level = KN_LOG_INFO;
-static atomic_int out_fd = STDERR_FILENO;
 static _Atomic(kn_log_writer) line_writer; // NULL: standard error
 
 void kn_log_set_level(enum kn_log_level level)
@@ -23,11 +22,6 @@ void kn_log_set_level(enum kn_log_level level)
 enum kn_log_level kn_log_level(void)
 {
     return (enum kn_log_level)atomic_load_explicit(&lowest_level, memory_order_relaxed);
-}
-
-void kn_log_set_fd(int fd)
-{
-    atomic_store_explicit(&out_fd, fd, memory_order_relaxed);
 }
 
 void kn_log_set_writer(kn_log_writer writer)
@@ -89,6 +83,6 @@ void kn_log_write(const struct kn_log *log, enum kn_log_level level, const char 
     size_t used = (size_t)n;
     used += value_write(line + used, sizeof(line) - used - 1, message, true);
     line[used++] = '\n';
-    ssize_t put = write(atomic_load_explicit(&out_fd, memory_order_relaxed), line, used);
+    ssize_t put = write(STDERR_FILENO, line, used);
     (void)put; // a log that cannot be written has nowhere to complain
 }

@@ -1,6 +1,6 @@
 #pragma once
 /*
- * Logfmt lines on standard error (or wherever kn_log_open() says). A log handle carries context:
+ * Logfmt lines on standard error (or to a writer, kn_log_set_writer()). A log handle carries context:
  *     struct kn_log job_log = kn_log_with(&log, "job", id);
  *     KN_WARN(&job_log, "callback refused: %d", status);
  *         -> time=… level=warn job=4f2a… msg="callback refused: 503"
@@ -15,8 +15,6 @@ struct kn_log {
 /* The lowest level written; KN_LOG_INFO at start. KINORA_LOG=debug|info|warn|error sets it. */
 void kn_log_set_level(enum kn_log_level level);
 enum kn_log_level kn_log_level(void);
-/* Where lines go; 2 at start. The descriptor stays the caller's. */
-void kn_log_set_fd(int fd);
 /*
  * Give lines to `writer` instead: the worker's child sends them over its link. `context` is the
  * handle's " key=value…". Called by any thread; NULL goes back to the descriptor.

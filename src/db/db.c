@@ -57,11 +57,6 @@ void kn_db_write_async(struct kn_db *db, kn_tx_fn fn, void *context, kn_db_done 
     db->ops->write_async(db, KN_TX_SERIAL, fn, context, done);
 }
 
-void kn_db_write_guarded_async(struct kn_db *db, kn_tx_fn fn, void *context, kn_db_done done)
-{
-    db->ops->write_async(db, KN_TX_GUARDED, fn, context, done);
-}
-
 kn_code kn_db_read(struct kn_db *db, kn_tx_fn fn, void *context, struct kn_error *err)
 {
     return db->ops->read(db, fn, context, err);

@@ -68,7 +68,6 @@ kn_code kn_db_write_guarded(struct kn_db *db, kn_tx_fn fn, void *context, struct
  */
 typedef void (*kn_db_done)(kn_code rc, const struct kn_error *err, void *context);
 void kn_db_write_async(struct kn_db *db, kn_tx_fn fn, void *context, kn_db_done done);
-void kn_db_write_guarded_async(struct kn_db *db, kn_tx_fn fn, void *context, kn_db_done done);
 /* Run in a read-only transaction: a consistent picture. */
 kn_code kn_db_read(struct kn_db *db, kn_tx_fn fn, void *context, struct kn_error *err);
 

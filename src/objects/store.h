@@ -176,7 +176,8 @@ kn_code kn_object_append(struct kn_object_writer *writer, int64_t position, int6
 
 /*
  * Remove files that nothing refers to: released ones after grace_us, strays of writes that never
- * finished when untouched for stray_us. *out_n (may be NULL) counts them. A local reader keeps a
+ * finished when untouched for stray_us; these are found by walking over all files, which KN_NO_TIME
+ * leaves out. *out_n (may be NULL) counts them. A local reader keeps a
  * removed file as long as it is open; one of S3 does not, so that grace_us must outlast any job there.
  */
 kn_code kn_store_sweep(struct kn_store *store, int64_t grace_us, int64_t stray_us, size_t *out_n,

@@ -187,7 +187,8 @@ kn_code kn_store_sweep(struct kn_store *store, int64_t grace_us, int64_t stray_u
             kn_bytes_unlink(store, call.files[i]);
         n_gone += call.n;
     } while (call.n > 0);
-    kn_code rc = store->s3 ? sweep_remote(store, now_us - stray_us, &n_gone, err)
+    kn_code rc = stray_us == KN_NO_TIME ? KN_OK
+               : store->s3 ? sweep_remote(store, now_us - stray_us, &n_gone, err)
                            : sweep_folders(store, now_us - stray_us, &n_gone, err);
     if (rc != KN_OK)
         return rc;

@@ -31,6 +31,8 @@
 // Whoever reads a local file keeps it; one in S3 must outlast the longest job that reads it.
 #define SWEEP_REMOTE_GRACE_US (2 * KN_DAY)
 #define SWEEP_STRAY_US KN_DAY
+// Looking for strays walks over every file there is: once in a while, and after a start.
+#define STRAY_WALK_US KN_HOUR
 // A file in use must not vanish between being chosen and being opened.
 #define CACHE_GRACE_US KN_HOUR
 
@@ -39,6 +41,7 @@ struct kn_housekeeping {
     char *cache_folder; // owned; NULL: none
     pthread_t thread;
     bool is_started;    // owner's thread only
+    int64_t next_walk_us; // the thread of kn_housekeeping_run()
     pthread_mutex_t lock;
     pthread_cond_t stopping; // CLOCK_MONOTONIC
     // --- protected by lock
@@ -164,14 +167,16 @@ static kn_code task_uploads(struct kn_housekeeping *h, int64_t now_us, int64_t *
 static kn_code task_bytes(struct kn_housekeeping *h, int64_t now_us, int64_t *out_n,
                           struct kn_error *err)
 {
-    (void)now_us;
     size_t n = 0;
     struct kn_store *store = h->config.store;
     if (!store)
         return KN_OK;
+    const bool is_walk = now_us >= h->next_walk_us;
     kn_code rc = kn_store_sweep(
-        store, kn_store_is_local(store) ? SWEEP_GRACE_US : SWEEP_REMOTE_GRACE_US, SWEEP_STRAY_US,
-        &n, err);
+        store, kn_store_is_local(store) ? SWEEP_GRACE_US : SWEEP_REMOTE_GRACE_US,
+        is_walk ? SWEEP_STRAY_US : KN_NO_TIME, &n, err);
+    if (rc == KN_OK && is_walk)
+        h->next_walk_us = now_us + STRAY_WALK_US;
     *out_n = (int64_t)n;
     return rc;
 }

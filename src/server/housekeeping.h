@@ -6,7 +6,8 @@
  *   deliveries acknowledged / set aside     keep_events_us / keep_set_aside_us
  *   nonces                                  an hour (the clock window is 15 minutes)
  *   uploads begun and forgotten             keep_uploads_us
- *   bytes nothing refers to                 an hour; strays of dead writers after a day
+ *   bytes nothing refers to                 an hour; strays of dead writers after a day (looked for
+ *                                           every hour)
  *   caches and intermediates                beyond cache_limit_bytes, least recently used first
  * and the object store's counters are added to the usage ledger.
  *

@@ -327,11 +327,6 @@ bool kn_keeper_is_ready(const struct kn_keeper *keeper)
     return kn_mono_us() >= keeper->pause_until_us;
 }
 
-int kn_keeper_pid(const struct kn_keeper *keeper)
-{
-    return keeper->pid;
-}
-
 int64_t kn_keeper_n_starts(const struct kn_keeper *keeper)
 {
     return keeper->n_starts;

@@ -46,7 +46,6 @@ kn_code kn_keeper_fork(struct kn_keeper *keeper, int child_fd, struct kn_kept *k
                        struct kn_error *err);
 /* False while a nursery that keeps dying is left alone for a moment: claim no jobs now. */
 bool kn_keeper_is_ready(const struct kn_keeper *keeper);
-int kn_keeper_pid(const struct kn_keeper *keeper); // 0: no nursery now
 int64_t kn_keeper_n_starts(const struct kn_keeper *keeper);
 
 /* Send a signal to the child, if it lives. */

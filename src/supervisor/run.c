@@ -387,11 +387,6 @@ kn_code kn_run_start(struct kn_run **out, const struct kn_run_config *config, st
     return rc;
 }
 
-int kn_run_pid(const struct kn_run *run)
-{
-    return run->kept.pid;
-}
-
 void kn_run_free(struct kn_run **run)
 {
     struct kn_run *r = *run;

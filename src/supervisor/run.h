@@ -58,6 +58,5 @@ struct kn_run_config {
 kn_code kn_run_start(struct kn_run **out, const struct kn_run_config *config, struct kn_error *err);
 /* Ask it to stop; it ends with `why` unless it has succeeded already. The first reason stays. */
 void kn_run_stop(struct kn_run *run, const struct kn_error *why);
-int kn_run_pid(const struct kn_run *run); // 0 before it is forked
 /* Only after ended(). Empty is welcome. */
 void kn_run_free(struct kn_run **run);

@@ -29,13 +29,6 @@ void kn_uplink_init(struct kn_uplink *uplink, int fd)
     (void)pthread_cond_init(&uplink->answered, NULL);
 }
 
-void kn_uplink_clear(struct kn_uplink *uplink)
-{
-    kn_link_clear(&uplink->link);
-    (void)pthread_cond_destroy(&uplink->answered);
-    (void)pthread_mutex_destroy(&uplink->lock);
-}
-
 static void waiter_fill(struct kn_uplink_waiter *waiter, const struct kn_frame *frame, int fd)
 {
     waiter->is_done = true;

@@ -26,9 +26,8 @@ struct kn_uplink {
     bool is_broken;  // nothing can be asked any more
 };
 
-/* Takes over the socket. */
+/* Takes over the socket, until the process ends. */
 void kn_uplink_init(struct kn_uplink *uplink, int fd);
-void kn_uplink_clear(struct kn_uplink *uplink);
 
 /*
  * Ask and wait. The question's reference is taken over; *out_answer is a new reference, *out_fd (may

@@ -164,11 +164,6 @@ AVRational kn_graph_time_base(const struct kn_graph *g)
     return av_buffersink_get_time_base(g->out);
 }
 
-AVRational kn_graph_frame_rate(const struct kn_graph *g)
-{
-    return av_buffersink_get_frame_rate(g->out);
-}
-
 void kn_graph_free(struct kn_graph **g)
 {
     if (!*g)

@@ -40,7 +40,6 @@ kn_code kn_graph_open(struct kn_graph **out, const struct kn_graph_setup *setup,
 kn_code kn_graph_feed(struct kn_graph *graph, AVFrame *frame, kn_frame_fn on_frame, void *impl,
                       struct kn_error *err);
 AVRational kn_graph_time_base(const struct kn_graph *graph);
-AVRational kn_graph_frame_rate(const struct kn_graph *graph);
 void kn_graph_free(struct kn_graph **graph);
 
 /* Whether this build has a filter. */

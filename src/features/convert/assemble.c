@@ -92,24 +92,19 @@ static kn_code plan_timeline(struct kn_output_run *o, int leader, struct kn_erro
         return KN_OK;
     const bool first_only = clip->first_part_only && leader == 0 && has_joined(run);
     const int64_t length_us = first_only ? run->inputs[0].duration_us : whole_us;
-    int64_t end_us = INT64_MAX;
-    if (clip->duration_us != KN_NO_TIME)
-        end_us = clip->seek_us + clip->duration_us;
-    else if (clip->tail_us > 0 && length_us == KN_NO_TIME)
-        return kn_fail_as(err, KN_EMEDIA, "ResourceContentBad",
-                          "the input does not say how long it is, so nothing can be cut off its tail");
-    else if (clip->tail_us > 0)
-        end_us = length_us - clip->tail_us;
-    if (length_us != KN_NO_TIME)
-        end_us = FFMIN(end_us, length_us);
-    if (end_us <= clip->seek_us)
-        return kn_fail_as(err, KN_EINVAL, "OutOfRange",
-                          "the clip begins at %.3f s, and the input ends at %.3f s",
-                          (double)clip->seek_us / KN_SECOND, (double)end_us / KN_SECOND);
-    o->timeline.spans[0] = (struct kn_span){clip->seek_us, end_us, 0};
-    o->duration_us = end_us == INT64_MAX ? KN_NO_TIME : end_us - clip->seek_us;
+    int64_t start_us = 0, end_us = 0;
+    const kn_code rc = kn_resolve_clip(&start_us, &end_us, clip, length_us, err);
+    if (rc != KN_OK)
+        return rc;
+    if (end_us == KN_NO_TIME) {
+        o->timeline.spans[0] = (struct kn_span){start_us, INT64_MAX, 0};
+        o->duration_us = KN_NO_TIME;
+        return KN_OK;
+    }
+    o->timeline.spans[0] = (struct kn_span){start_us, end_us, 0};
+    o->duration_us = end_us - start_us;
     if (first_only) {
-        o->timeline.spans[1] = (struct kn_span){length_us, INT64_MAX, end_us - clip->seek_us};
+        o->timeline.spans[1] = (struct kn_span){length_us, INT64_MAX, end_us - start_us};
         o->timeline.n_spans = 2;
         o->duration_us += whole_us - length_us;
     } else if (end_us == length_us) {

@@ -111,10 +111,6 @@ kn_code kn_mpd_write(struct kn_buf *out, const char *manifest_uri, int64_t durat
 kn_code kn_playlist_resolve(struct kn_buf *out, const char *playlist_uri, const char *reference,
                             struct kn_error *err);
 
-/* Resolve every reference of an M3U8 text, to refuse a bad one before anything is opened. */
-kn_code kn_playlist_check(const char *text, size_t n, const char *playlist_uri,
-                          struct kn_error *err);
-
 /* Append `target` relative to the folder of `manifest_uri`, percent-encoded. KN_EINVAL reason
  * NotSupported when they share neither bucket, host nor root. An http(s) target elsewhere is
  * written whole. */

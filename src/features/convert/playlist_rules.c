@@ -178,59 +178,6 @@ kn_code kn_playlist_resolve(struct kn_buf *out, const char *playlist_uri, const 
     return refuse(err, playlist_uri, reference, "a media id has nothing beside it");
 }
 
-// The quoted value of URI="…" in a tag line, or NULL. n_out is its length.
-static const char *uri_attribute(const char *line, size_t n, size_t *n_out)
-{
-    static const char name[] = "URI=\"";
-    const size_t n_name = sizeof(name) - 1;
-    bool is_quoted = false;
-    for (size_t i = 0; i < n; i++) {
-        bool is_start = i > 0 && (line[i - 1] == ',' || line[i - 1] == ':');
-        if (!is_quoted && is_start && n - i >= n_name && memcmp(line + i, name, n_name) == 0) {
-            const char *end = memchr(line + i + n_name, '"', n - i - n_name);
-            *n_out = end ? (size_t)(end - (line + i + n_name)) : 0;
-            return end ? line + i + n_name : NULL;
-        }
-        is_quoted = line[i] == '"' ? !is_quoted : is_quoted;
-    }
-    return NULL;
-}
-
-kn_code kn_playlist_check(const char *text, size_t n, const char *playlist_uri,
-                          struct kn_error *err)
-{
-    if (n >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
-        text += 3;
-        n -= 3;
-    }
-    if (n < 7 || memcmp(text, "#EXTM3U", 7) != 0)
-        return kn_fail_as(err, KN_EMEDIA, "ResourceContentBad", "'%s' is no M3U8 playlist",
-                          playlist_uri);
-    for (const char *at = text, *end = text + n; at < end;) {
-        const char *stop = memchr(at, '\n', (size_t)(end - at));
-        size_t length = (size_t)((stop ? stop : end) - at);
-        const char *line = at;
-        at += length + 1;
-        while (length > 0 && (line[length - 1] == '\r' || line[length - 1] == ' '))
-            length--;
-        size_t n_uri = length;
-        const char *uri = length == 0      ? NULL
-                          : line[0] != '#' ? line
-                                           : uri_attribute(line, length, &n_uri);
-        if (!uri)
-            continue;
-        kn_auto(kn_buf_clear) struct kn_buf reference = {0};
-        kn_auto(kn_buf_clear) struct kn_buf resolved = {0};
-        kn_buf_add(&reference, uri, n_uri);
-        if (strlen(kn_buf_text(&reference)) != n_uri)
-            return refuse(err, playlist_uri, "", "a reference holds a NUL");
-        kn_code rc = kn_playlist_resolve(&resolved, playlist_uri, kn_buf_text(&reference), err);
-        if (rc != KN_OK)
-            return rc;
-    }
-    return KN_OK;
-}
-
 kn_code kn_manifest_relative(struct kn_buf *out, const char *manifest_uri, const char *target,
                              struct kn_error *err)
 {

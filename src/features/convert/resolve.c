@@ -275,11 +275,12 @@ kn_code kn_resolve_clip(int64_t *out_start_us, int64_t *out_end_us,
     } else if (clip->tail_us > 0 && is_known) {
         *out_end_us = duration_us - clip->tail_us;
     } else if (clip->tail_us > 0) {
-        return kn_fail_as(err, KN_EINVAL, "OutOfRange",
-                          "Clip cuts off a tail, but the input does not say how long it is");
+        return kn_fail_as(err, KN_EMEDIA, "ResourceContentBad",
+                          "the input does not say how long it is, so nothing can be cut off its tail");
     }
     if (*out_end_us != KN_NO_TIME && *out_end_us <= *out_start_us)
-        return kn_fail_as(err, KN_EINVAL, "OutOfRange", "Clip leaves nothing of an input of %.3f s",
-                          (double)duration_us / 1e6);
+        return kn_fail_as(err, KN_EINVAL, "OutOfRange",
+                          "the clip begins at %.3f s, and the input ends at %.3f s",
+                          (double)*out_start_us / KN_SECOND, (double)*out_end_us / KN_SECOND);
     return KN_OK;
 }

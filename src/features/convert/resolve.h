@@ -83,7 +83,8 @@ void kn_resolve_language(char out[4], enum kn_language_control control, const ch
                          const char *input_language);
 
 /* The part of the joined (or first) input that Clip keeps. KN_NO_TIME in *out_end_us: to its end.
- * KN_EINVAL reason OutOfRange when nothing would be left of a known duration. */
+ * KN_EINVAL reason OutOfRange when nothing would be left, KN_EMEDIA when a tail is to go and the
+ * length is unknown. */
 kn_code kn_resolve_clip(int64_t *out_start_us, int64_t *out_end_us,
                         const struct kn_convert_clip *clip, int64_t duration_us,
                         struct kn_error *err);

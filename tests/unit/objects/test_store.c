@@ -462,6 +462,8 @@ static void what_was_never_committed_is_swept(void **state)
     if (kn_store_sweep(f->store, 0, KN_HOUR, &n_swept, &err) != KN_OK)
         fail_msg("%s", err.message);
     assert_int_equal(n_swept, 0); // too young
+    assert_int_equal(kn_store_sweep(f->store, 0, KN_NO_TIME, &n_swept, &err), KN_OK);
+    assert_int_equal(n_swept, 0); // not looked for
     assert_int_equal(kn_store_sweep(f->store, 0, -KN_HOUR, &n_swept, &err), KN_OK);
     assert_int_equal(n_swept, 1);
     assert_holds(f, "kept", bytes, n);

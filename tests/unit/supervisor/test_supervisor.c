@@ -266,8 +266,8 @@ static void a_taken_name_fails_the_job_by_name(void **state)
     assert_int_equal(kn_bucket_update(fx.store, &bucket, NULL), KN_OK);
     supervisor_start((struct kn_run_limits){0});
     // Free when the job names it, taken when it is published.
-    submit(id, "copy", SLOW_COPY("600000"));
-    (void)await(id, KN_JOB_RUNNING);
+    submit(id, "copy", SLOW_COPY("2000000"));
+    (void)await_child_of(await_child_of(getpid()));
     kn_sleep_us(200000);
     put("films", "out.txt", "first come");
     struct seen end = await(id, KN_JOB_FAILED);
@@ -294,7 +294,6 @@ static void a_killed_child_runs_again(void **state)
     char id[KN_ID_SIZE];
     supervisor_start((struct kn_run_limits){0});
     submit(id, "copy", SLOW_COPY("700000"));
-    (void)await(id, KN_JOB_RUNNING);
     assert_int_equal(kill(await_child_of(await_child_of(getpid())), SIGKILL), 0);
     assert_int_equal(await(id, KN_JOB_SUCCEEDED).attempt, 2);
     assert_object("out.txt", "moving pictures");
@@ -308,9 +307,10 @@ static void a_killed_nursery_is_replaced_and_its_jobs_run_again(void **state)
     supervisor_start((struct kn_run_limits){0});
     kn_sleep_us(1200000); // one that dies young is left alone for a second
     submit(id, "copy", SLOW_COPY("700000"));
-    (void)await(id, KN_JOB_RUNNING);
+    int nursery = await_child_of(getpid());
+    (void)await_child_of(nursery); // the row says that it runs a moment before it does
     int64_t killed_us = kn_mono_us();
-    assert_int_equal(kill(await_child_of(getpid()), SIGKILL), 0);
+    assert_int_equal(kill(nursery, SIGKILL), 0);
     assert_int_equal(await(id, KN_JOB_SUCCEEDED).attempt, 2);
     print_message("again after %.0f ms, its 700 ms included\n",
                   (double)(kn_mono_us() - killed_us) / 1000);

@@ -52,19 +52,6 @@ static void references_resolve_inside_the_rules(void **state)
     }
 }
 
-static void playlists_are_checked_whole(void **state)
-{
-    (void)state;
-    static const char good[] =
-        "#EXTM3U\r\n#EXT-X-KEY:METHOD=AES-128,URI=\"k.bin\"\r\n#EXTINF:1,\r\na.ts\r\n";
-    static const char key[] = "#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"file:///etc/shadow\"\n";
-    static const char line[] = "#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd";
-    assert_int_equal(kn_playlist_check(good, strlen(good), "oss://b-1/m.m3u8", NULL), KN_OK);
-    assert_int_equal(kn_playlist_check(key, strlen(key), "oss://b-1/m.m3u8", NULL), KN_EMEDIA);
-    assert_int_equal(kn_playlist_check(line, strlen(line), "oss://b-1/m.m3u8", NULL), KN_EMEDIA);
-    assert_int_equal(kn_playlist_check("ID3", 3, "oss://b-1/m.m3u8", NULL), KN_EMEDIA);
-}
-
 static void names_are_relative_to_the_manifest(void **state)
 {
     (void)state;
@@ -266,7 +253,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(references_resolve_inside_the_rules),
-        cmocka_unit_test(playlists_are_checked_whole),
         cmocka_unit_test(names_are_relative_to_the_manifest),
         cmocka_unit_test(master_joins_the_renditions),
         cmocka_unit_test(failed_renditions_leave_no_trace),

@@ -29,3 +29,7 @@
 // Nonces of reading calls kept in memory for half an hour: 1,100 calls a second, about 100 MiB at
 // the very most; beyond that reads are throttled rather than replays let through.
 #define KN_MAX_NONCES (2 * 1024 * 1024)
+// Captions of one track or file: a day of television has 30,000 cues; songs lit letter by letter 100,000.
+#define KN_MAX_CUES 500000
+// A caption file: the largest styled scripts with fonts inside are 30 MiB.
+#define KN_MAX_CAPTION_BYTES (64 * 1024 * 1024)

@@ -1,0 +1,39 @@
+#pragma once
+/*
+ * Caption packets to cues: what a container holds, without the container.
+ *
+ * harvest reads the packets of a track; here they become cues of one list:
+ *     kn_caption_begin(&list, codec, private, n, &err);      once, also without private data
+ *     kn_caption_packet(&list, codec, &packet, &err);        for each, in the order of the container
+ *     kn_caption_end(&list, media_end_us, &err);             once: ends known, order, duplicates
+ * A packet that cannot be read is a warning of the list, not a failure of the stream; failures are
+ * KN_ELIMIT, KN_ENOMEM and KN_EUNSUP (a codec of pictures, or one nothing here reads).
+ */
+#include "engine/caption/cue.h"
+
+struct kn_caption_packet {
+    int64_t start_us;    // of the media: the container's start is already subtracted
+    int64_t duration_us; // KN_NO_TIME or 0 when the container does not say
+    const uint8_t *bytes; // borrowed: the payload, content compression undone
+    size_t n;
+    // S_TEXT/WEBVTT keeps these beside the payload (block additions); NULL when there are none.
+    const char *id;
+    const char *settings;
+};
+
+/* The stream's private data: ASS header, WebVTT header, tx3g sample entry. `n` may be 0. */
+kn_code kn_caption_begin(struct kn_cue_list *list, enum kn_caption_codec codec,
+                         const uint8_t *private_bytes, size_t n, struct kn_error *err);
+
+kn_code kn_caption_packet(struct kn_cue_list *list, enum kn_caption_codec codec,
+                          const struct kn_caption_packet *packet, struct kn_error *err);
+
+/* `media_end_us`: where the last picture or sound ends; KN_NO_TIME when unknown. */
+kn_code kn_caption_end(struct kn_cue_list *list, int64_t media_end_us, struct kn_error *err);
+
+/* Whether packets of this codec become cues here (rather than pictures for OCR, or nothing). */
+bool kn_caption_is_text(enum kn_caption_codec codec);
+bool kn_caption_is_image(enum kn_caption_codec codec);
+
+/* The codec of a name FFmpeg or Matroska uses ("subrip", "S_TEXT/UTF8", "mov_text", "tx3g"). */
+enum kn_caption_codec kn_caption_codec_named(const char *name);

@@ -272,6 +272,14 @@ const char *kn_http_peer(const struct kn_http_request *request)
     return request->peer;
 }
 
+bool kn_http_is_gone(struct kn_http_request *request)
+{
+    pthread_mutex_lock(&request->lock);
+    bool is_gone = request->is_gone;
+    pthread_mutex_unlock(&request->lock);
+    return is_gone;
+}
+
 bool kn_http_is_tls(const struct kn_http_request *request)
 {
     return request->place->is_tls;

@@ -69,6 +69,8 @@ void kn_http_header_at(const struct kn_http_request *request, size_t i, const ch
                        const char **out_value);
 const char *kn_http_peer(const struct kn_http_request *request); // "127.0.0.1"
 bool kn_http_is_tls(const struct kn_http_request *request);
+/* Whether the client is known to have gone away: for parked requests, whose reply nobody would get. */
+bool kn_http_is_gone(struct kn_http_request *request);
 /* Announced length, -1 when chunked, 0 when there is no body. */
 int64_t kn_http_body_length(const struct kn_http_request *request);
 

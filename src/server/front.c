@@ -8,7 +8,6 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/id.h"
 #include "base/json.h"
 #include "base/metrics.h"
 #include "base/strings.h"
@@ -69,32 +68,4 @@ void kn_front_on_error(struct kn_http_request *request, int status, const char *
                        void *front)
 {
     kn_api_on_error(request, status, message, ((struct kn_front *)front)->api);
-}
-
-static void reply_mns_error(struct kn_http_request *request, int status, const char *code,
-                            const char *message)
-{
-    kn_auto(kn_buf_clear) struct kn_buf xml = {0};
-    char id[KN_ID_SIZE];
-    kn_id_upper(id);
-    kn_buf_printf(&xml,
-                  "<?xml version=\"1.0\"?>\n<Error xmlns=\"http://mns.aliyuncs.com/doc/v1/\">"
-                  "<Code>%s</Code><Message>%s</Message><RequestId>%.24s</RequestId></Error>",
-                  code, message, id);
-    kn_http_set(request, "Content-Type", "text/xml;charset=utf-8");
-    kn_http_reply(request, status, kn_buf_text(&xml), xml.len);
-}
-
-void kn_front_queues(struct kn_http_request *request, void *context)
-{
-    (void)context;
-    reply_mns_error(request, 501, "NotImplemented",
-                    "queues and topics are not part of this version");
-}
-
-void kn_front_queues_on_error(struct kn_http_request *request, int status, const char *message,
-                              void *context)
-{
-    (void)context;
-    reply_mns_error(request, status, status >= 500 ? "InternalError" : "InvalidArgument", message);
 }

@@ -21,11 +21,3 @@ struct kn_front {
 void kn_front_handle(struct kn_http_request *request, void *front);
 void kn_front_on_error(struct kn_http_request *request, int status, const char *message,
                        void *front);
-
-/*
- * The queues' port. Queues and topics are not part of this version: every request is answered 501 in
- * the form of the MNS dialect, so that a client sees a sentence instead of a closed port.
- */
-void kn_front_queues(struct kn_http_request *request, void *context);
-void kn_front_queues_on_error(struct kn_http_request *request, int status, const char *message,
-                              void *context);

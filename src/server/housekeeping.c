@@ -26,6 +26,9 @@
 #define BATCH 200
 // Transactions of one task in one round; what is left waits for the next.
 #define MAX_BATCHES 50
+// The same for messages of queues.
+#define MESSAGE_BATCH 1000
+#define MAX_MESSAGE_BATCHES 200
 #define KEEP_NONCES_US KN_HOUR
 #define SWEEP_GRACE_US KN_HOUR
 // Whoever reads a local file keeps it; one in S3 must outlast the longest job that reads it.
@@ -153,6 +156,23 @@ static kn_code task_nonces(struct kn_housekeeping *h, int64_t now_us, int64_t *o
     return kn_nonces_prune(h->config.db, now_us - KEEP_NONCES_US, out_n, err);
 }
 
+// Messages come and go faster than anything else: a round removes as many as are sent in one.
+static kn_code task_messages(struct kn_housekeeping *h, int64_t now_us, int64_t *out_n,
+                             struct kn_error *err)
+{
+    int64_t n = MESSAGE_BATCH;
+    kn_code rc = KN_OK;
+    (void)now_us; // the queues have their own clock
+    *out_n = 0;
+    for (int i = 0; i < MAX_MESSAGE_BATCHES && n == MESSAGE_BATCH && rc == KN_OK; i++) {
+        n = 0;
+        if (h->config.queues)
+            rc = kn_queues_prune(h->config.queues, MESSAGE_BATCH, &n, err);
+        *out_n += n;
+    }
+    return rc;
+}
+
 static kn_code task_uploads(struct kn_housekeeping *h, int64_t now_us, int64_t *out_n,
                             struct kn_error *err)
 {
@@ -220,6 +240,34 @@ static kn_code drain_tx(struct kn_tx *tx, void *context, struct kn_error *err)
     return KN_OK;
 }
 
+struct draining_queues {
+    const struct kn_queues_usage *usage;
+    size_t n;
+    int64_t now_us;
+};
+
+static kn_code drain_queues_tx(struct kn_tx *tx, void *context, struct kn_error *err)
+{
+    const struct draining_queues *draining = context;
+    kn_code rc = KN_OK;
+    for (size_t i = 0; i < draining->n && rc == KN_OK; i++)
+        rc = kn_usage_add(tx, draining->now_us, "message", draining->usage[i].name, "requests",
+                          draining->usage[i].n_requests, err);
+    return rc;
+}
+
+static kn_code task_queue_usage(struct kn_housekeeping *h, int64_t now_us, int64_t *out_n,
+                                struct kn_error *err)
+{
+    *out_n = 0;
+    if (!h->config.queues)
+        return KN_OK;
+    size_t n = 0;
+    kn_auto(kn_free) struct kn_queues_usage *usage = kn_queues_usage_take(h->config.queues, &n);
+    struct draining_queues draining = {usage, n, now_us};
+    return n > 0 ? kn_db_write(h->config.db, drain_queues_tx, &draining, err) : KN_OK;
+}
+
 // Counters since the last round; a process that dies loses at most one round's.
 static kn_code task_usage(struct kn_housekeeping *h, int64_t now_us, int64_t *out_n,
                           struct kn_error *err)
@@ -240,6 +288,7 @@ static const struct {
 } tasks[] = {
     {"usage", task_usage, false},    {"jobs", task_jobs, true},   {"events", task_events, true},
     {"nonces", task_nonces, false},  {"uploads", task_uploads, false},
+    {"messages", task_messages, false}, {"queue usage", task_queue_usage, false},
     {"bytes", task_bytes, false},    {"cache", task_cache, false},
 };
 

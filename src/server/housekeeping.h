@@ -4,12 +4,13 @@
  *
  *   ended jobs, their texts and tokens      keep_jobs_us
  *   deliveries acknowledged / set aside     keep_events_us / keep_set_aside_us
+ *   messages of queues whose time is over    their retention, said by the queue
  *   nonces                                  an hour (the clock window is 15 minutes)
  *   uploads begun and forgotten             keep_uploads_us
  *   bytes nothing refers to                 an hour; strays of dead writers after a day (looked for
  *                                           every hour)
  *   caches and intermediates                beyond cache_limit_bytes, least recently used first
- * and the object store's counters are added to the usage ledger.
+ * and the counters of object store and queues are added to the usage ledger.
  *
  * Thread-safety: kn_housekeeping_run() by one thread at a time; the thread of start is one.
  */
@@ -18,10 +19,12 @@
 #include "base/error.h"
 #include "db/db.h"
 #include "objects/store.h"
+#include "queues/queues.h"
 
 struct kn_housekeeping_config {
     struct kn_db *db;            // borrowed
     struct kn_store *store;      // borrowed; NULL: none
+    struct kn_queues *queues;    // borrowed; NULL: none
     const char *cache_folder;    // copied; NULL: none
     int64_t keep_jobs_us;        // 0: 30 days
     int64_t keep_events_us;      // 0: 7 days

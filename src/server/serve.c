@@ -11,6 +11,7 @@
 
 #include "access/access.h"
 #include "api/api.h"
+#include "api/mns/mns.h"
 #include "api/oss/oss.h"
 #include "api/wire_error.h"
 #include "base/cleanup.h"
@@ -28,6 +29,7 @@
 #include "http/tls_auto.h"
 #include "jobs/jobs.h"
 #include "objects/store.h"
+#include "queues/queues.h"
 #include "server/credentials.h"
 #include "server/front.h"
 #include "server/housekeeping.h"
@@ -43,6 +45,7 @@ struct kn_service {
     struct kn_http_client *client; // for what users name: inputs, callbacks; under the URL rules
     struct kn_store *store;
     struct kn_jobs *jobs;
+    struct kn_queues *queues;
     struct kn_event_source event_source;
     struct kn_events *events;
     struct kn_housekeeping *housekeeping;
@@ -50,6 +53,7 @@ struct kn_service {
     struct kn_api *api;
     struct kn_front front;
     struct kn_oss *oss;
+    struct kn_mns *mns;
     struct kn_http_server *server;
     char api_url[MAX_URL], oss_url[MAX_URL], mns_url[MAX_URL];
     char addresses[3 * MAX_URL + 32];
@@ -88,6 +92,7 @@ static kn_code housekeeping_start(struct kn_service *s, const struct kn_config *
         &s->housekeeping,
         &(struct kn_housekeeping_config){.db = s->db,
                                          .store = s->store,
+                                         .queues = s->queues,
                                          .cache_folder = cache,
                                          .keep_jobs_us = config->keep_jobs_days * KN_DAY,
                                          .keep_events_us = config->keep_events_days * KN_DAY,
@@ -139,6 +144,8 @@ static kn_code records_start(struct kn_service *s, const struct kn_config *confi
                              struct kn_error *err)
 {
     kn_code rc = kn_access_open(&s->access, s->db, err);
+    if (rc == KN_OK)
+        rc = kn_queues_open(&s->queues, &(struct kn_queues_config){.db = s->db}, err);
     if (rc == KN_OK)
         rc = kn_credentials_ensure(s->access, config->data, err);
     int n_recovered = 0; // on SQLite: what ran when the process before us died
@@ -245,9 +252,17 @@ static kn_code fronts_start(struct kn_service *s, const struct kn_config *config
     if (rc != KN_OK)
         return rc;
     s->front = (struct kn_front){.api = s->api, .db = s->db};
+    rc = kn_mns_new(&s->mns,
+                    &(struct kn_mns_config){.queues = s->queues,
+                                            .access = s->access,
+                                            .public_url = config->public_mns,
+                                            .account_id = config->account_id},
+                    err);
+    if (rc != KN_OK)
+        return rc;
     rc = listen_all(s->server, config->mns_listen,
-                    (struct kn_http_listener){.handler = kn_front_queues,
-                                              .on_error = kn_front_queues_on_error},
+                    (struct kn_http_listener){
+                        .handler = kn_mns_handle, .on_error = kn_mns_on_error, .context = s->mns},
                     s->mns_url, err);
     if (rc != KN_OK)
         return rc;
@@ -317,7 +332,8 @@ kn_code kn_service_start(struct kn_service **out, const struct kn_config *config
     }
     (void)snprintf(s->addresses, sizeof(s->addresses), "api=%s oss=%s mns=%s",
                    config->public_api ? config->public_api : s->api_url,
-                   config->public_oss ? config->public_oss : s->oss_url, s->mns_url);
+                   config->public_oss ? config->public_oss : s->oss_url,
+                   config->public_mns ? config->public_mns : s->mns_url);
     *out = s;
     return KN_OK;
 }
@@ -371,7 +387,9 @@ void kn_service_stop(struct kn_service **service, int64_t grace_us)
     struct kn_service *s = *service;
     if (!s)
         return;
-    // Requests first: nothing new comes in. Then the workers, whose ends still make events.
+    // Requests first: nothing new comes in, and nobody waits for a message any more. Then the workers, whose ends still make events.
+    if (s->mns)
+        kn_mns_drain(s->mns);
     if (s->server)
         kn_http_server_stop(s->server, grace_us > 5 * KN_SECOND ? 5 * KN_SECOND : grace_us);
     if (s->supervisor)
@@ -381,7 +399,9 @@ void kn_service_stop(struct kn_service **service, int64_t grace_us)
     kn_events_free(&s->events);
     kn_http_server_free(&s->server);
     kn_oss_free(&s->oss);
+    kn_mns_free(&s->mns);
     kn_api_free(&s->api);
+    kn_queues_close(&s->queues);
     kn_jobs_close(&s->jobs);
     kn_store_close(&s->store);
     kn_http_client_free(&s->client);

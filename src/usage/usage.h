@@ -5,6 +5,7 @@
  *   kind     dimension                              unit
  *   convert  codec=H.264,resolution=HD              microseconds (of output; minutes on the wire)
  *   object   bucket=films                           reads, writes, bytes_in, bytes_out
+ *   message  queue=films, topic=news                requests
  *
  * Later features add kinds of their own. An entry is written in the transaction that ends the job it
  * counts, so a job is counted once, whatever dies. Thread-safe: all state is in the database.

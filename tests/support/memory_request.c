@@ -144,6 +144,12 @@ const char *kn_http_peer(const struct kn_http_request *request)
     return "127.0.0.1";
 }
 
+bool kn_http_is_gone(struct kn_http_request *request)
+{
+    (void)request;
+    return false;
+}
+
 bool kn_http_is_tls(const struct kn_http_request *request)
 {
     (void)request;

@@ -45,7 +45,7 @@ static kn_code time_check(struct kn_oss_call *call, const struct kn_oss_signed *
     int64_t skew = now - sig->time_us;
     if (skew <= MAX_SKEW_US && -skew <= MAX_SKEW_US)
         return KN_OK;
-    kn_oss_xml_int(&call->extra, "MaxAllowedSkewMilliseconds", MAX_SKEW_US / 1000);
+    kn_xml_int(&call->extra, "MaxAllowedSkewMilliseconds", MAX_SKEW_US / 1000);
     kn_oss_xml_time(&call->extra, "RequestTime", sig->time_us);
     kn_oss_xml_time(&call->extra, "ServerTime", now);
     return kn_fail_as(err, KN_EINVAL, "RequestTimeTooSkewed",
@@ -55,11 +55,11 @@ static kn_code time_check(struct kn_oss_call *call, const struct kn_oss_signed *
 static void mismatch_tell(struct kn_oss_call *call, const struct kn_oss_signed *sig,
                           const struct kn_oss_computed *computed)
 {
-    kn_oss_xml(&call->extra, "OSSAccessKeyId", sig->key_id);
-    kn_oss_xml(&call->extra, "SignatureProvided", sig->signature);
-    kn_oss_xml(&call->extra, "StringToSign", kn_buf_text(&computed->to_sign));
+    kn_xml(&call->extra, "OSSAccessKeyId", sig->key_id);
+    kn_xml(&call->extra, "SignatureProvided", sig->signature);
+    kn_xml(&call->extra, "StringToSign", kn_buf_text(&computed->to_sign));
     if (computed->canonical.len)
-        kn_oss_xml(&call->extra, "CanonicalRequest", kn_buf_text(&computed->canonical));
+        kn_xml(&call->extra, "CanonicalRequest", kn_buf_text(&computed->canonical));
 }
 
 static bool signature_fits(struct kn_oss_call *call, const struct kn_oss_signed *sig,
@@ -88,7 +88,7 @@ kn_code kn_oss_authenticate(struct kn_oss_call *call, struct kn_error *err)
     struct kn_key key = {0};
     rc = kn_access_find(call->oss->config.access, sig.key_id, &key, err);
     if (rc == KN_ENOTFOUND || (rc == KN_OK && !key.is_active)) {
-        kn_oss_xml(&call->extra, "OSSAccessKeyId", sig.key_id);
+        kn_xml(&call->extra, "OSSAccessKeyId", sig.key_id);
         return kn_fail_as(err, KN_EINVAL, "InvalidAccessKeyId",
                           "the OSS access key id you provided does not exist in our records");
     }

@@ -25,15 +25,15 @@ static kn_code not_allowed(struct kn_error *err)
 static void bucket_write(struct kn_buf *xml, const struct kn_oss_call *call,
                          const struct kn_bucket *bucket)
 {
-    kn_oss_xml(xml, "Name", bucket->name);
+    kn_xml(xml, "Name", bucket->name);
     kn_oss_xml_time(xml, "CreationDate", bucket->created_us);
     kn_buf_puts(xml, "<Location>oss-");
-    kn_oss_xml_text(xml, call->oss->config.region);
+    kn_xml_text(xml, call->oss->config.region);
     kn_buf_puts(xml, "</Location>");
-    kn_oss_xml(xml, "Region", call->oss->config.region);
-    kn_oss_xml(xml, "StorageClass", "Standard");
-    kn_oss_xml(xml, "ExtranetEndpoint", endpoint_host(call));
-    kn_oss_xml(xml, "IntranetEndpoint", endpoint_host(call));
+    kn_xml(xml, "Region", call->oss->config.region);
+    kn_xml(xml, "StorageClass", "Standard");
+    kn_xml(xml, "ExtranetEndpoint", endpoint_host(call));
+    kn_xml(xml, "IntranetEndpoint", endpoint_host(call));
 }
 
 kn_code kn_oss_service(struct kn_oss_call *call, struct kn_error *err)
@@ -76,12 +76,12 @@ kn_code kn_oss_service(struct kn_oss_call *call, struct kn_error *err)
     kn_oss_xml_open(&xml, call, "ListAllMyBucketsResult");
     kn_oss_xml_owner(&xml, call);
     if (prefix || marker || is_truncated) {
-        kn_oss_xml(&xml, "Prefix", prefix ? prefix : "");
-        kn_oss_xml(&xml, "Marker", marker ? marker : "");
-        kn_oss_xml_int(&xml, "MaxKeys", max);
-        kn_oss_xml(&xml, "IsTruncated", is_truncated ? "true" : "false");
+        kn_xml(&xml, "Prefix", prefix ? prefix : "");
+        kn_xml(&xml, "Marker", marker ? marker : "");
+        kn_xml_int(&xml, "MaxKeys", max);
+        kn_xml(&xml, "IsTruncated", is_truncated ? "true" : "false");
         if (is_truncated)
-            kn_oss_xml(&xml, "NextMarker", last);
+            kn_xml(&xml, "NextMarker", last);
     }
     kn_buf_printf(&xml, "<Buckets>%s</Buckets></ListAllMyBucketsResult>", kn_buf_text(&body));
     for (size_t i = 0; i < n; i++)
@@ -135,7 +135,7 @@ static kn_code bucket_location(struct kn_oss_call *call, struct kn_error *err)
     kn_oss_xml_open(&xml, call, "LocationConstraint");
     if (call->dialect != KN_OSS_S3)
         kn_buf_puts(&xml, "oss-");
-    kn_oss_xml_text(&xml, call->oss->config.region);
+    kn_xml_text(&xml, call->oss->config.region);
     kn_buf_puts(&xml, "</LocationConstraint>");
     return kn_oss_reply_xml(call, 200, &xml, err);
 }

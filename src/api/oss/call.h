@@ -6,6 +6,7 @@
  * the wire Code (reply.c has the table). Everything here belongs to the pool thread that serves it.
  */
 #include "api/oss/oss.h"
+#include "api/xml.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/digest.h"
@@ -96,9 +97,6 @@ kn_code kn_oss_body_text(struct kn_oss_call *call, struct kn_buf *out, size_t li
 
 /* ---- reply.c ---- */
 
-void kn_oss_xml_text(struct kn_buf *out, const char *text);              // escaped
-void kn_oss_xml(struct kn_buf *out, const char *name, const char *text); // <name>text</name>
-void kn_oss_xml_int(struct kn_buf *out, const char *name, int64_t value);
 void kn_oss_xml_time(struct kn_buf *out, const char *name, int64_t us);
 void kn_oss_xml_owner(struct kn_buf *out, const struct kn_oss_call *call);
 /* <name>"ETAG"</name> as the dialect spells it. */

@@ -122,10 +122,10 @@ static void rules_write(struct kn_buf *xml, const json_t *rules)
         kn_buf_puts(xml, "<CORSRule>");
         for (size_t l = 0; l < KN_COUNT(lists); l++)
             json_array_foreach(json_object_get(rule, lists[l]), k, text)
-                kn_oss_xml(xml, lists[l], json_string_value(text));
+                kn_xml(xml, lists[l], json_string_value(text));
         json_t *age = json_object_get(rule, "MaxAgeSeconds");
         if (age)
-            kn_oss_xml_int(xml, "MaxAgeSeconds", json_integer_value(age));
+            kn_xml_int(xml, "MaxAgeSeconds", json_integer_value(age));
         kn_buf_puts(xml, "</CORSRule>");
     }
 }

@@ -259,9 +259,9 @@ static kn_code reply(struct kn_oss_call *call, const struct kn_oss_form *fields,
         return kn_oss_reply_empty(call, kn_equal(status, "200") ? 200 : 204);
     kn_auto(kn_buf_clear) struct kn_buf xml = {0};
     kn_oss_xml_open(&xml, call, "PostResponse");
-    kn_oss_xml(&xml, "Bucket", call->bucket);
+    kn_xml(&xml, "Bucket", call->bucket);
     kn_oss_xml_location(&xml, call);
-    kn_oss_xml(&xml, "Key", call->key);
+    kn_xml(&xml, "Key", call->key);
     kn_oss_xml_etag(&xml, call, info->etag);
     kn_buf_puts(&xml, "</PostResponse>");
     return kn_oss_reply_xml(call, 201, &xml, err);

@@ -22,7 +22,7 @@ static void name_write(struct kn_buf *xml, const char *tag, const char *name, bo
     kn_auto(kn_buf_clear) struct kn_buf coded = {0};
     if (is_encoded)
         kn_percent(&coded, name, strlen(name), true);
-    kn_oss_xml(xml, tag, is_encoded ? kn_buf_text(&coded) : name);
+    kn_xml(xml, tag, is_encoded ? kn_buf_text(&coded) : name);
 }
 
 static bool wants_url_encoding(const struct kn_oss_call *call)
@@ -71,13 +71,13 @@ static void page_head(struct kn_buf *xml, const struct kn_oss_call *call, const 
 {
     const struct kn_listing *listing = &page->listing;
     const char *last = listing->n ? listing->items[listing->n - 1].key : "";
-    kn_oss_xml(xml, "Name", call->bucket);
+    kn_xml(xml, "Name", call->bucket);
     name_write(xml, "Prefix", page->prefix, page->is_encoded);
-    kn_oss_xml_int(xml, "MaxKeys", page->max);
+    kn_xml_int(xml, "MaxKeys", page->max);
     name_write(xml, "Delimiter", page->delimiter, page->is_encoded);
     if (page->is_encoded)
-        kn_oss_xml(xml, "EncodingType", "url");
-    kn_oss_xml(xml, "IsTruncated", listing->is_truncated ? "true" : "false");
+        kn_xml(xml, "EncodingType", "url");
+    kn_xml(xml, "IsTruncated", listing->is_truncated ? "true" : "false");
     if (!page->is_v2) {
         name_write(xml, "Marker", page->marker, page->is_encoded);
         if (listing->is_truncated)
@@ -89,12 +89,12 @@ static void page_head(struct kn_buf *xml, const struct kn_oss_call *call, const 
     if (start)
         name_write(xml, "StartAfter", start, page->is_encoded);
     if (token)
-        kn_oss_xml(xml, "ContinuationToken", token);
-    kn_oss_xml_int(xml, "KeyCount", (int64_t)listing->n);
+        kn_xml(xml, "ContinuationToken", token);
+    kn_xml_int(xml, "KeyCount", (int64_t)listing->n);
     if (listing->is_truncated) {
         kn_auto(kn_buf_clear) struct kn_buf next = {0};
         kn_base64(&next, last, strlen(last));
-        kn_oss_xml(xml, "NextContinuationToken", kn_buf_text(&next));
+        kn_xml(xml, "NextContinuationToken", kn_buf_text(&next));
     }
 }
 
@@ -111,9 +111,9 @@ static void item_write(struct kn_buf *xml, const struct kn_oss_call *call, const
     name_write(xml, "Key", item->key, page->is_encoded);
     kn_oss_xml_time(xml, "LastModified", item->info.modified_us);
     kn_oss_xml_etag(xml, call, item->info.etag);
-    kn_oss_xml(xml, "Type", item->info.type);
-    kn_oss_xml_int(xml, "Size", item->info.size_bytes);
-    kn_oss_xml(xml, "StorageClass", call->dialect == KN_OSS_S3 ? "STANDARD" : "Standard");
+    kn_xml(xml, "Type", item->info.type);
+    kn_xml_int(xml, "Size", item->info.size_bytes);
+    kn_xml(xml, "StorageClass", call->dialect == KN_OSS_S3 ? "STANDARD" : "Standard");
     if (page->has_owner)
         kn_oss_xml_owner(xml, call);
     kn_buf_puts(xml, "</Contents>");
@@ -171,19 +171,19 @@ kn_code kn_oss_list_uploads(struct kn_oss_call *call, struct kn_error *err)
         return rc;
     kn_auto(kn_buf_clear) struct kn_buf xml = {0};
     kn_oss_xml_open(&xml, call, "ListMultipartUploadsResult");
-    kn_oss_xml(&xml, "Bucket", call->bucket);
+    kn_xml(&xml, "Bucket", call->bucket);
     name_write(&xml, "KeyMarker", after_key, is_encoded);
-    kn_oss_xml(&xml, "UploadIdMarker", after_id);
+    kn_xml(&xml, "UploadIdMarker", after_id);
     name_write(&xml, "NextKeyMarker", is_truncated ? uploads[n - 1].key : "", is_encoded);
-    kn_oss_xml(&xml, "NextUploadIdMarker", is_truncated ? uploads[n - 1].id : "");
+    kn_xml(&xml, "NextUploadIdMarker", is_truncated ? uploads[n - 1].id : "");
     name_write(&xml, "Prefix", prefix, is_encoded);
-    kn_oss_xml_int(&xml, "MaxUploads", max);
-    kn_oss_xml(&xml, "IsTruncated", is_truncated ? "true" : "false");
+    kn_xml_int(&xml, "MaxUploads", max);
+    kn_xml(&xml, "IsTruncated", is_truncated ? "true" : "false");
     for (size_t i = 0; i < n; i++) {
         kn_buf_puts(&xml, "<Upload>");
         name_write(&xml, "Key", uploads[i].key, is_encoded);
-        kn_oss_xml(&xml, "UploadId", uploads[i].id);
-        kn_oss_xml(&xml, "StorageClass", "Standard");
+        kn_xml(&xml, "UploadId", uploads[i].id);
+        kn_xml(&xml, "StorageClass", "Standard");
         kn_oss_xml_time(&xml, "Initiated", uploads[i].created_us);
         kn_buf_puts(&xml, "</Upload>");
     }
@@ -217,7 +217,7 @@ kn_code kn_oss_delete_many(struct kn_oss_call *call, struct kn_error *err)
     kn_auto(kn_buf_clear) struct kn_buf xml = {0};
     kn_oss_xml_open(&xml, call, "DeleteResult");
     if (is_encoded)
-        kn_oss_xml(&xml, "EncodingType", "url");
+        kn_xml(&xml, "EncodingType", "url");
     for (size_t i = 0; !request.is_quiet && i < request.n; i++) {
         kn_buf_puts(&xml, "<Deleted>");
         name_write(&xml, "Key", request.keys[i], is_encoded);

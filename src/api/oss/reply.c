@@ -14,46 +14,18 @@
 
 /* ---- XML ---- */
 
-void kn_oss_xml_text(struct kn_buf *out, const char *text)
-{
-    for (const char *p = text; *p; p++) {
-        switch (*p) {
-        case '&': kn_buf_puts(out, "&amp;"); break;
-        case '<': kn_buf_puts(out, "&lt;"); break;
-        case '>': kn_buf_puts(out, "&gt;"); break;
-        case '"': kn_buf_puts(out, "&quot;"); break;
-        case '\r': kn_buf_puts(out, "&#13;"); break;
-        default:
-            // XML 1.0 has no way to write other control characters
-            kn_buf_putc(out, (unsigned char)*p < 0x20 && *p != '\t' && *p != '\n' ? '?' : *p);
-        }
-    }
-}
-
-void kn_oss_xml(struct kn_buf *out, const char *name, const char *text)
-{
-    kn_buf_printf(out, "<%s>", name);
-    kn_oss_xml_text(out, text);
-    kn_buf_printf(out, "</%s>", name);
-}
-
-void kn_oss_xml_int(struct kn_buf *out, const char *name, int64_t value)
-{
-    kn_buf_printf(out, "<%s>%lld</%s>", name, (long long)value, name);
-}
-
 void kn_oss_xml_time(struct kn_buf *out, const char *name, int64_t us)
 {
     char text[32];
     kn_time_iso_ms(text, us);
-    kn_oss_xml(out, name, text);
+    kn_xml(out, name, text);
 }
 
 void kn_oss_xml_owner(struct kn_buf *out, const struct kn_oss_call *call)
 {
     kn_buf_puts(out, "<Owner>");
-    kn_oss_xml(out, "ID", call->oss->config.account_id);
-    kn_oss_xml(out, "DisplayName", call->oss->config.account_id);
+    kn_xml(out, "ID", call->oss->config.account_id);
+    kn_xml(out, "DisplayName", call->oss->config.account_id);
     kn_buf_puts(out, "</Owner>");
 }
 
@@ -69,7 +41,7 @@ void kn_oss_xml_etag(struct kn_buf *out, const struct kn_oss_call *call, const c
 {
     char text[64];
     etag_spell(call, etag, text);
-    kn_oss_xml(out, "ETag", text);
+    kn_xml(out, "ETag", text);
 }
 
 void kn_oss_xml_location(struct kn_buf *out, const struct kn_oss_call *call)
@@ -83,7 +55,7 @@ void kn_oss_xml_location(struct kn_buf *out, const struct kn_oss_call *call)
         kn_buf_printf(&url, "%s://%s", kn_http_is_tls(call->request) ? "https" : "http",
                       host ? host : "");
     kn_buf_printf(&url, "/%s/%s", call->bucket, call->key);
-    kn_oss_xml(out, "Location", kn_buf_text(&url));
+    kn_xml(out, "Location", kn_buf_text(&url));
 }
 
 void kn_oss_xml_open(struct kn_buf *out, const struct kn_oss_call *call, const char *root)
@@ -184,19 +156,19 @@ void kn_oss_reply_error(struct kn_oss_call *call, const struct kn_error *err)
     int status = kn_oss_status(err, &code);
     kn_auto(kn_buf_clear) struct kn_buf xml = {0};
     kn_buf_puts(&xml, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>");
-    kn_oss_xml(&xml, "Code", code);
+    kn_xml(&xml, "Code", code);
     // What failed inside (paths, SQL) is for the operator's log, not for strangers.
-    kn_oss_xml(&xml, "Message",
+    kn_xml(&xml, "Message",
                status == 500   ? "We encountered an internal error. Please try again."
                : status == 507 ? "The disk of this service is full."
                                : err->message);
-    kn_oss_xml(&xml, "RequestId", call->request_id);
+    kn_xml(&xml, "RequestId", call->request_id);
     const char *host = kn_http_header(call->request, "Host");
-    kn_oss_xml(&xml, "HostId", host ? host : "");
+    kn_xml(&xml, "HostId", host ? host : "");
     if (call->bucket && status == 404)
-        kn_oss_xml(&xml, "BucketName", call->bucket);
+        kn_xml(&xml, "BucketName", call->bucket);
     if (call->key && call->key[0] && strcmp(code, "NoSuchKey") == 0)
-        kn_oss_xml(&xml, "Key", call->key);
+        kn_xml(&xml, "Key", call->key);
     kn_buf_add(&xml, kn_buf_text(&call->extra), call->extra.len);
     kn_buf_puts(&xml, "</Error>\n");
 

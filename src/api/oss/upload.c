@@ -25,9 +25,9 @@ static kn_code upload_create(struct kn_oss_call *call, struct kn_error *err)
         return rc;
     kn_auto(kn_buf_clear) struct kn_buf xml = {0};
     kn_oss_xml_open(&xml, call, "InitiateMultipartUploadResult");
-    kn_oss_xml(&xml, "Bucket", call->bucket);
-    kn_oss_xml(&xml, "Key", call->key);
-    kn_oss_xml(&xml, "UploadId", id);
+    kn_xml(&xml, "Bucket", call->bucket);
+    kn_xml(&xml, "Key", call->key);
+    kn_xml(&xml, "UploadId", id);
     kn_buf_puts(&xml, "</InitiateMultipartUploadResult>");
     return kn_oss_reply_xml(call, 200, &xml, err);
 }
@@ -135,21 +135,21 @@ static kn_code parts_list(struct kn_oss_call *call, const char *upload_id, struc
         return rc;
     kn_auto(kn_buf_clear) struct kn_buf xml = {0};
     kn_oss_xml_open(&xml, call, "ListPartsResult");
-    kn_oss_xml(&xml, "Bucket", call->bucket);
-    kn_oss_xml(&xml, "Key", call->key);
-    kn_oss_xml(&xml, "UploadId", upload_id);
-    kn_oss_xml(&xml, "StorageClass", "Standard");
-    kn_oss_xml_int(&xml, "PartNumberMarker", after);
+    kn_xml(&xml, "Bucket", call->bucket);
+    kn_xml(&xml, "Key", call->key);
+    kn_xml(&xml, "UploadId", upload_id);
+    kn_xml(&xml, "StorageClass", "Standard");
+    kn_xml_int(&xml, "PartNumberMarker", after);
     if (n)
-        kn_oss_xml_int(&xml, "NextPartNumberMarker", parts[n - 1].number);
-    kn_oss_xml_int(&xml, "MaxParts", max);
-    kn_oss_xml(&xml, "IsTruncated", is_truncated ? "true" : "false");
+        kn_xml_int(&xml, "NextPartNumberMarker", parts[n - 1].number);
+    kn_xml_int(&xml, "MaxParts", max);
+    kn_xml(&xml, "IsTruncated", is_truncated ? "true" : "false");
     for (size_t i = 0; i < n; i++) {
         kn_buf_puts(&xml, "<Part>");
-        kn_oss_xml_int(&xml, "PartNumber", parts[i].number);
+        kn_xml_int(&xml, "PartNumber", parts[i].number);
         kn_oss_xml_time(&xml, "LastModified", parts[i].modified_us);
         kn_oss_xml_etag(&xml, call, parts[i].etag);
-        kn_oss_xml_int(&xml, "Size", parts[i].size_bytes);
+        kn_xml_int(&xml, "Size", parts[i].size_bytes);
         kn_buf_printf(&xml, "<HashCrc64ecma>%llu</HashCrc64ecma></Part>",
                       (unsigned long long)parts[i].crc64);
     }
@@ -186,8 +186,8 @@ static kn_code upload_complete(struct kn_oss_call *call, const char *upload_id,
     kn_auto(kn_buf_clear) struct kn_buf xml = {0};
     kn_oss_xml_open(&xml, call, "CompleteMultipartUploadResult");
     kn_oss_xml_location(&xml, call);
-    kn_oss_xml(&xml, "Bucket", call->bucket);
-    kn_oss_xml(&xml, "Key", call->key);
+    kn_xml(&xml, "Bucket", call->bucket);
+    kn_xml(&xml, "Key", call->key);
     kn_oss_xml_etag(&xml, call, info.etag);
     kn_buf_puts(&xml, "</CompleteMultipartUploadResult>");
     return kn_oss_reply_xml(call, 200, &xml, err);

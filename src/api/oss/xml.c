@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/*
- * XML bodies, parsed by libxml2 with everything switched off that reaches out: no network, no
- * external or internal entities (a body with a DTD is refused), no recovery. Element names are
- * compared without their namespace: S3 clients give one, OSS clients none.
- */
+/* XML bodies of the object store (api/xml.h reads them). */
 #include <string.h>
 
-#include <libxml/parser.h>
 #include <libxml/tree.h>
 
 #include "api/oss/call.h"
@@ -15,89 +10,45 @@
 #include "base/strings.h"
 #include "objects/multipart.h"
 
-static kn_code malformed(struct kn_error *err, const char *what)
-{
-    return kn_fail_as(err, KN_EINVAL, "MalformedXML",
-                      "the XML you provided was not well-formed or did not validate: %s", what);
-}
-
-static void doc_free(xmlDoc **doc)
-{
-    if (*doc)
-        xmlFreeDoc(*doc);
-}
-
+// A body whose root element is `root`.
 static kn_code doc_parse(xmlDoc **out, const char *text, size_t n, const char *root,
                          struct kn_error *err)
 {
-    if (n > KN_MAX_XML_BYTES)
-        return malformed(err, "too long");
-    kn_auto(doc_free) xmlDoc *doc = xmlReadMemory(
-        text, (int)n, NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-    if (!doc)
-        return malformed(err, "it cannot be parsed");
-    if (doc->intSubset || doc->extSubset)
-        return malformed(err, "a DTD is not accepted");
-    const xmlNode *top = xmlDocGetRootElement(doc);
-    if (!top || strcmp((const char *)top->name, root) != 0)
-        return malformed(err, "another root element was expected");
-    *out = KN_TAKE(doc);
-    return KN_OK;
+    kn_code rc = kn_xml_parse(out, text, n, err);
+    if (rc == KN_OK && !kn_xml_is(xmlDocGetRootElement(*out), root))
+        rc = kn_xml_malformed(err, "another root element was expected");
+    return rc;
 }
 
-static bool is_element(const xmlNode *node, const char *name)
-{
-    return node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, name) == 0;
-}
-
-// The text inside an element, in the arena; "" when it has none.
 static const char *node_text(const xmlNode *node, struct kn_arena *arena)
 {
-    xmlChar *text = xmlNodeGetContent(node);
-    const char *copy = kn_arena_strdup(arena, text ? (const char *)text : "");
-    xmlFree(text);
-    return copy ? copy : "";
-}
-
-static const char *child_text(const xmlNode *parent, const char *name, struct kn_arena *arena)
-{
-    for (const xmlNode *node = parent->children; node; node = node->next)
-        if (is_element(node, name))
-            return node_text(node, arena);
-    return NULL;
-}
-
-static size_t children_count(const xmlNode *parent, const char *name)
-{
-    size_t n = 0;
-    for (const xmlNode *node = parent->children; node; node = node->next)
-        n += is_element(node, name);
-    return n;
+    const char *text = kn_xml_node_text(node, arena);
+    return text ? text : "";
 }
 
 kn_code kn_oss_parse_delete(struct kn_oss_delete *out, const char *text, size_t n,
                             struct kn_arena *arena, struct kn_error *err)
 {
     *out = (struct kn_oss_delete){0};
-    kn_auto(doc_free) xmlDoc *doc = NULL;
+    kn_auto(kn_xml_free) xmlDoc *doc = NULL;
     kn_code rc = doc_parse(&doc, text, n, "Delete", err);
     if (rc != KN_OK)
         return rc;
     const xmlNode *root = xmlDocGetRootElement(doc);
-    size_t n_keys = children_count(root, "Object");
+    size_t n_keys = kn_xml_count(root, "Object");
     if (n_keys == 0 || n_keys > 1000)
-        return malformed(err, "between 1 and 1000 objects are deleted at once");
+        return kn_xml_malformed(err, "between 1 and 1000 objects are deleted at once");
     out->keys = kn_arena_array(arena, n_keys, sizeof(*out->keys));
     if (!out->keys)
         return kn_fail(err, KN_ENOMEM, "no memory for a list of keys");
-    const char *quiet = child_text(root, "Quiet", arena);
+    const char *quiet = kn_xml_child_text(root, "Quiet", arena);
     out->is_quiet = quiet && kn_equal_nocase(quiet, "true");
     for (const xmlNode *node = root->children; node; node = node->next) {
-        if (!is_element(node, "Object"))
+        if (!kn_xml_is(node, "Object"))
             continue;
-        const char *key = child_text(node, "Key", arena);
+        const char *key = kn_xml_child_text(node, "Key", arena);
         if (!key || key[0] == '\0')
-            return malformed(err, "an Object without Key");
+            return kn_xml_malformed(err, "an Object without Key");
         out->keys[out->n++] = key;
     }
     return KN_OK;
@@ -106,26 +57,26 @@ kn_code kn_oss_parse_delete(struct kn_oss_delete *out, const char *text, size_t 
 kn_code kn_oss_parse_complete(struct kn_part **out, size_t *out_n, const char *text, size_t n,
                               struct kn_arena *arena, struct kn_error *err)
 {
-    kn_auto(doc_free) xmlDoc *doc = NULL;
+    kn_auto(kn_xml_free) xmlDoc *doc = NULL;
     kn_code rc = doc_parse(&doc, text, n, "CompleteMultipartUpload", err);
     if (rc != KN_OK)
         return rc;
     const xmlNode *root = xmlDocGetRootElement(doc);
-    size_t n_parts = children_count(root, "Part");
+    size_t n_parts = kn_xml_count(root, "Part");
     if (n_parts == 0 || n_parts > KN_MAX_PARTS)
-        return malformed(err, "between 1 and 10000 parts are completed");
+        return kn_xml_malformed(err, "between 1 and 10000 parts are completed");
     struct kn_part *parts = kn_arena_array(arena, n_parts, sizeof(*parts));
     if (!parts)
         return kn_fail(err, KN_ENOMEM, "no memory for a list of parts");
     size_t i = 0;
     for (const xmlNode *node = root->children; node; node = node->next) {
-        if (!is_element(node, "Part"))
+        if (!kn_xml_is(node, "Part"))
             continue;
-        const char *number = child_text(node, "PartNumber", arena);
-        const char *etag = child_text(node, "ETag", arena);
+        const char *number = kn_xml_child_text(node, "PartNumber", arena);
+        const char *etag = kn_xml_child_text(node, "ETag", arena);
         int64_t value = 0;
         if (!number || !etag || !kn_parse_int(number, 1, KN_MAX_PARTS, &value))
-            return malformed(err, "a Part without PartNumber and ETag");
+            return kn_xml_malformed(err, "a Part without PartNumber and ETag");
         size_t n_etag = strlen(etag);
         if (n_etag >= 2 && etag[0] == '"' && etag[n_etag - 1] == '"')
             etag = kn_arena_strndup(arena, etag + 1, n_etag - 2);
@@ -142,14 +93,14 @@ static json_t *texts_of(const xmlNode *rule, const char *name, struct kn_arena *
 {
     json_t *texts = json_array();
     for (const xmlNode *node = rule->children; texts && node; node = node->next)
-        if (is_element(node, name))
+        if (kn_xml_is(node, name))
             (void)json_array_append_new(texts, json_string(node_text(node, arena)));
     return texts;
 }
 
 kn_code kn_oss_parse_cors(json_t **out, const char *text, size_t n, struct kn_error *err)
 {
-    kn_auto(doc_free) xmlDoc *doc = NULL;
+    kn_auto(kn_xml_free) xmlDoc *doc = NULL;
     kn_code rc = doc_parse(&doc, text, n, "CORSConfiguration", err);
     if (rc != KN_OK)
         return rc;
@@ -157,7 +108,7 @@ kn_code kn_oss_parse_cors(json_t **out, const char *text, size_t n, struct kn_er
     json_auto_t *rules = json_array();
     const xmlNode *root = xmlDocGetRootElement(doc);
     for (const xmlNode *node = root->children; node; node = node->next) {
-        if (!is_element(node, "CORSRule"))
+        if (!kn_xml_is(node, "CORSRule"))
             continue;
         static const char *const lists[] = {"AllowedOrigin", "AllowedMethod", "AllowedHeader",
                                             "ExposeHeader"};
@@ -165,19 +116,19 @@ kn_code kn_oss_parse_cors(json_t **out, const char *text, size_t n, struct kn_er
         (void)json_array_append_new(rules, rule);
         for (size_t i = 0; i < KN_COUNT(lists); i++)
             (void)json_object_set_new(rule, lists[i], texts_of(node, lists[i], &arena));
-        const char *age = child_text(node, "MaxAgeSeconds", &arena);
+        const char *age = kn_xml_child_text(node, "MaxAgeSeconds", &arena);
         int64_t seconds = 0;
         if (age && !kn_parse_int(age, 0, 999999999, &seconds))
-            return malformed(err, "MaxAgeSeconds is not a number");
+            return kn_xml_malformed(err, "MaxAgeSeconds is not a number");
         if (age)
             (void)json_object_set_new(rule, "MaxAgeSeconds", json_integer(seconds));
         if (json_array_size(json_object_get(rule, "AllowedOrigin")) == 0 ||
             json_array_size(json_object_get(rule, "AllowedMethod")) == 0)
-            return malformed(err, "a rule needs AllowedOrigin and AllowedMethod");
+            return kn_xml_malformed(err, "a rule needs AllowedOrigin and AllowedMethod");
     }
     size_t n_rules = json_array_size(rules);
     if (n_rules == 0 || n_rules > 10)
-        return malformed(err, "between 1 and 10 rules");
+        return kn_xml_malformed(err, "between 1 and 10 rules");
     *out = KN_TAKE(rules);
     return KN_OK;
 }

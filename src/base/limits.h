@@ -35,3 +35,5 @@
 #define KN_MAX_CUES 500000
 // A caption file: the largest styled scripts with fonts inside are 30 MiB.
 #define KN_MAX_CAPTION_BYTES (64 * 1024 * 1024)
+// Differently styled pieces of text in one track: each costs 130 bytes, so 260 MiB at the very most.
+#define KN_MAX_CUE_RUNS 2000000

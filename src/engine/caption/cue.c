@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "base/strings.h"
 
 void kn_cue_list_clear(struct kn_cue_list *list)
 {
@@ -36,6 +37,7 @@ kn_code kn_cue_list_add(struct kn_cue_list *list, struct kn_cue **out_cue, struc
         .end_us = KN_NO_TIME,
         .place = {.x = NAN, .y = NAN, .width = NAN},
         .confidence = NAN,
+        .order = list->n_cues,
     };
     *out_cue = &list->cues[list->n_cues++];
     return KN_OK;
@@ -53,6 +55,9 @@ void kn_cue_list_warn(struct kn_cue_list *list, int line, const char *fmt, ...)
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, args); // cut when long: it is for people
     va_end(args);
+    for (char *at = text; *at; at++) // what is quoted may be cut within a character
+        if ((unsigned char)*at >= 0x80 && !kn_is_utf8(text, strlen(text)))
+            *at = '?';
     const char *kept = list->warnings ? kn_arena_strdup(&list->arena, text) : NULL;
     if (kept)
         list->warnings[list->n_warnings++] = (struct kn_cue_warning){.line = line, .text = kept};

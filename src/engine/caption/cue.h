@@ -84,6 +84,7 @@ struct kn_cue {
     const char *speaker;  // ASS Name, WebVTT's voice of the whole cue; NULL when unknown
     const char *style;    // name of a style in the header; NULL for the default one
     const char *language; // BCP 47, when it differs from the track's
+    size_t order;         // place in the source (ASS ReadOrder); cues are sorted by time
     int layer;            // ASS
     int margins[3];       // ASS MarginL, MarginR, MarginV; 0: the style's
     const char *effect;   // ASS Effect
@@ -118,6 +119,7 @@ struct kn_cue_list {
     struct kn_cue *cues;   // owned; in the source's order until kn_cue_list_finish()
     size_t n_cues;
     size_t capacity;
+    size_t n_runs;         // of all cues together
     struct kn_cue_warning *warnings; // owned; the first KN_MAX_CUE_WARNINGS
     size_t n_warnings;
     size_t n_problems; // all of them, also those not kept
@@ -130,6 +132,11 @@ struct kn_cue_list {
     void *decoder; // owned: what a packet reader keeps between packets; NULL between streams
     void (*release)(void *decoder);
 };
+
+static inline bool kn_caption_is_ass(enum kn_caption_codec codec)
+{
+    return codec == KN_CAPTION_ASS || codec == KN_CAPTION_SSA;
+}
 
 #define KN_MAX_CUE_WARNINGS 100
 

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "engine/caption/cue_packet.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/limits.h"
+#include "base/strings.h"
+#include "engine/caption/ass.h"
+#include "engine/caption/finish.h"
+#include "engine/caption/mp4_text.h"
+#include "engine/caption/srt.h"
+#include "engine/caption/text.h"
+#include "engine/caption/vtt.h"
+
+// What is kept between packets; lies in the list's arena.
+struct state {
+    struct kn_ass_script *script;
+    struct kn_tx3g tx3g;
+};
+
+/* ---- codecs ---- */
+static const struct {
+    const char *name;
+    enum kn_caption_codec codec;
+} names[] = {
+    {"subrip", KN_CAPTION_SRT_TEXT},    {"srt", KN_CAPTION_SRT_TEXT},      {"S_TEXT/UTF8", KN_CAPTION_SRT_TEXT},
+    {"S_TEXT/ASCII", KN_CAPTION_SRT_TEXT}, {"text", KN_CAPTION_SRT_TEXT},
+    {"ass", KN_CAPTION_ASS},            {"S_TEXT/ASS", KN_CAPTION_ASS},    {"S_ASS", KN_CAPTION_ASS},
+    {"ssa", KN_CAPTION_SSA},            {"S_TEXT/SSA", KN_CAPTION_SSA},    {"S_SSA", KN_CAPTION_SSA},
+    {"webvtt", KN_CAPTION_WEBVTT},      {"S_TEXT/WEBVTT", KN_CAPTION_WEBVTT},
+    {"D_WEBVTT/SUBTITLES", KN_CAPTION_WEBVTT}, {"D_WEBVTT/CAPTIONS", KN_CAPTION_WEBVTT},
+    {"mov_text", KN_CAPTION_MOV_TEXT},  {"tx3g", KN_CAPTION_MOV_TEXT},
+    {"wvtt", KN_CAPTION_WVTT},          {"stpp", KN_CAPTION_TTML},         {"ttml", KN_CAPTION_TTML},
+    {"S_TEXT/USF", KN_CAPTION_USF},     {"eia_608", KN_CAPTION_CEA608},    {"c608", KN_CAPTION_CEA608},
+    {"cea608", KN_CAPTION_CEA608},      {"dvb_teletext", KN_CAPTION_TELETEXT},
+    {"libzvbi_teletextdec", KN_CAPTION_TELETEXT},
+    {"hdmv_pgs_subtitle", KN_CAPTION_PGS}, {"pgssub", KN_CAPTION_PGS},     {"S_HDMV/PGS", KN_CAPTION_PGS},
+    {"dvd_subtitle", KN_CAPTION_VOBSUB}, {"dvdsub", KN_CAPTION_VOBSUB},    {"S_VOBSUB", KN_CAPTION_VOBSUB},
+    {"mp4s", KN_CAPTION_VOBSUB},        {"dvb_subtitle", KN_CAPTION_DVB},  {"dvbsub", KN_CAPTION_DVB},
+    {"S_DVBSUB", KN_CAPTION_DVB},       {"xsub", KN_CAPTION_XSUB},
+};
+
+enum kn_caption_codec kn_caption_codec_named(const char *name)
+{
+    for (size_t i = 0; name && i < KN_COUNT(names); i++)
+        if (kn_equal_nocase(name, names[i].name))
+            return names[i].codec;
+    return KN_CAPTION_OTHER;
+}
+
+bool kn_caption_is_text(enum kn_caption_codec codec)
+{
+    return codec == KN_CAPTION_SRT_TEXT || kn_caption_is_ass(codec) || codec == KN_CAPTION_WEBVTT ||
+        codec == KN_CAPTION_MOV_TEXT || codec == KN_CAPTION_WVTT;
+}
+
+bool kn_caption_is_image(enum kn_caption_codec codec)
+{
+    return codec >= KN_CAPTION_PGS && codec <= KN_CAPTION_XSUB;
+}
+
+/* ---- packets ---- */
+// Text of a container is UTF-8; writers that put a code page there are met all the same.
+static kn_code text_decode(struct kn_cue_list *list, struct kn_buf *text, const uint8_t *bytes, size_t n,
+                           struct kn_error *err)
+{
+    char encoding[40];
+    const uint8_t *zero = n ? memchr(bytes, 0, n) : NULL;
+    if (zero && kn_is_utf8(bytes, (size_t)(zero - bytes)))
+        n = (size_t)(zero - bytes); // padded, or NUL-terminated
+    const char *language = list->track.language[0] ? list->track.language : NULL;
+    kn_code rc = kn_caption_decode(text, bytes, n, language, encoding, err);
+    if (rc == KN_OK && (!list->encoding || kn_equal(list->encoding, "UTF-8")) &&
+        !kn_equal(list->encoding, encoding))
+        list->encoding = kn_arena_strdup(&list->arena, encoding);
+    return rc;
+}
+
+kn_code kn_caption_begin(struct kn_cue_list *list, enum kn_caption_codec codec,
+                         const uint8_t *private_bytes, size_t n, struct kn_error *err)
+{
+    if (!kn_caption_is_text(codec))
+        return kn_fail_as(err, KN_EUNSUP, "UnsupportedCaption", "captions of kind '%s' are not read as text",
+                          list->track.codec_name[0] ? list->track.codec_name : "unknown");
+    struct state *state = KN_ARENA_NEW(&list->arena, struct state);
+    if (!state)
+        return kn_fail(err, KN_ENOMEM, "no memory for a caption stream");
+    list->decoder = state;
+    list->codec = codec;
+    if (codec == KN_CAPTION_MOV_TEXT)
+        kn_tx3g_entry(&state->tx3g, list, private_bytes, n);
+    kn_auto(kn_buf_clear) struct kn_buf header = {0};
+    if (kn_caption_is_ass(codec) || (n && (codec == KN_CAPTION_WEBVTT || codec == KN_CAPTION_WVTT))) {
+        kn_code rc = text_decode(list, &header, private_bytes, n, err);
+        if (rc != KN_OK)
+            return rc;
+    }
+    if (kn_caption_is_ass(codec))
+        return kn_ass_header(list, &state->script, kn_buf_text(&header), header.len, err);
+    if (header.len)
+        return kn_vtt_header(list, kn_buf_text(&header), header.len, err);
+    return KN_OK;
+}
+
+static kn_code cue_packet(struct kn_cue_list *list, const struct kn_caption_packet *packet,
+                          const struct kn_buf *text, struct kn_error *err)
+{
+    struct kn_cue *cue;
+    kn_code rc = kn_cue_list_add(list, &cue, err);
+    if (rc != KN_OK)
+        return rc;
+    cue->start_us = packet->start_us;
+    if (packet->duration_us > 0)
+        cue->end_us = packet->start_us + packet->duration_us;
+    kn_auto(kn_cue_builder_clear) struct kn_cue_builder builder;
+    kn_cue_builder_init(&builder, list);
+    if (list->codec == KN_CAPTION_SRT_TEXT)
+        return kn_srt_cue_text(&builder, cue, kn_buf_text(text), text->len, err);
+    if (packet->id && *packet->id)
+        cue->id = kn_arena_strdup(&list->arena, packet->id);
+    if (packet->settings && *packet->settings) {
+        cue->settings = kn_arena_strdup(&list->arena, packet->settings);
+        kn_vtt_settings(list, cue, packet->settings, strlen(packet->settings), 0);
+    }
+    return kn_vtt_cue_text(&builder, cue, kn_buf_text(text), text->len, err);
+}
+
+kn_code kn_caption_packet(struct kn_cue_list *list, enum kn_caption_codec codec,
+                          const struct kn_caption_packet *packet, struct kn_error *err)
+{
+    const struct state *state = list->decoder;
+    if (!state || codec != list->codec || packet->start_us == KN_NO_TIME)
+        return kn_fail(err, KN_EBUG, "a caption packet without its stream or its time");
+    if (packet->n > KN_MAX_CAPTION_BYTES) {
+        kn_cue_list_warn(list, 0, "a packet of %zu bytes is left out", packet->n);
+        return KN_OK;
+    }
+    if (codec == KN_CAPTION_MOV_TEXT)
+        return kn_tx3g_sample(list, &state->tx3g, packet, err);
+    if (codec == KN_CAPTION_WVTT)
+        return kn_wvtt_sample(list, packet, err);
+    kn_auto(kn_buf_clear) struct kn_buf text = {0};
+    kn_code rc = text_decode(list, &text, packet->bytes, packet->n, err);
+    if (rc != KN_OK)
+        return rc;
+    if (kn_caption_is_ass(codec)) {
+        const int64_t end_us = packet->duration_us > 0 ? packet->start_us + packet->duration_us : KN_NO_TIME;
+        return kn_ass_packet(list, state->script, kn_buf_text(&text), text.len, packet->start_us, end_us, err);
+    }
+    return cue_packet(list, packet, &text, err);
+}
+
+kn_code kn_caption_end(struct kn_cue_list *list, int64_t media_end_us, struct kn_error *err)
+{
+    (void)err;
+    kn_cue_list_finish(list, media_end_us);
+    return KN_OK;
+}

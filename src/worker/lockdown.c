@@ -12,12 +12,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/landlock.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -46,6 +49,10 @@
 #define MAX_PROCESSES 8192
 
 #define CPU_MARGIN_S 5
+
+// Stands for the process's own number in the rules that allow it to signal itself: beyond any number
+// the kernel gives (2^22) and no other operand.
+#define SELF 0x6b696e6fU
 
 /* ---- Landlock ---- */
 
@@ -185,7 +192,7 @@ static int refuse(scmp_filter_ctx filter, int error_number, const char *name, un
 static int filter_fill(scmp_filter_ctx filter)
 {
     const struct scmp_arg_cmp none = {0};
-    const scmp_datum_t self = (scmp_datum_t)getpid();
+    const scmp_datum_t self = SELF;
     int sc = 0;
     for (size_t i = 0; i < KN_COUNT(refused_calls) && sc == 0; i++)
         sc = refuse(filter, EPERM, refused_calls[i], 0, none);
@@ -209,19 +216,67 @@ static int filter_fill(scmp_filter_ctx filter)
     return sc;
 }
 
-static kn_code seccomp_apply(struct kn_error *err)
+// The rules as the kernel takes them. Made once in the nursery: a child only puts its number in.
+static struct {
+    struct sock_filter *code; // owned by the process
+    size_t n;
+} program;
+
+static kn_code program_read(int fd, struct kn_error *err)
 {
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return kn_fail_errno(err, errno, "cannot look at a seccomp filter");
+    struct sock_filter *code = malloc((size_t)st.st_size);
+    if (!code)
+        return kn_fail(err, KN_ENOMEM, "no memory for a seccomp filter");
+    if (pread(fd, code, (size_t)st.st_size, 0) != st.st_size) {
+        free(code);
+        return kn_fail_errno(err, errno, "cannot read a seccomp filter");
+    }
+    program.code = code;
+    program.n = (size_t)st.st_size / sizeof(*code);
+    return KN_OK;
+}
+
+kn_code kn_lockdown_prepare(struct kn_error *err)
+{
+    if (program.code)
+        return KN_OK;
+    kn_auto(kn_close_fd) int fd = memfd_create("seccomp", MFD_CLOEXEC);
+    if (fd < 0)
+        return kn_fail_errno(err, errno, "cannot make a seccomp filter");
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
     if (!filter)
         return kn_fail(err, KN_ENOMEM, "no memory for a seccomp filter");
     int sc = filter_fill(filter);
     if (sc == 0)
-        sc = seccomp_load(filter);
+        sc = seccomp_export_bpf(filter, fd);
     seccomp_release(filter);
     if (sc != 0)
+        return kn_fail(err, KN_EUNSUP, "cannot make a seccomp filter, without which no job may run: %s",
+                       strerror(-sc));
+    return program_read(fd, err);
+}
+
+static kn_code seccomp_apply(struct kn_error *err)
+{
+    kn_code rc = kn_lockdown_prepare(err);
+    if (rc)
+        return rc;
+    size_t n_selves = 0; // rules that ask the same share their instructions
+    for (size_t i = 0; i < program.n; i++)
+        if (program.code[i].k == SELF) {
+            program.code[i].k = (uint32_t)getpid();
+            n_selves++;
+        }
+    if (n_selves == 0) // a library that puts it otherwise: better no job than an open one
+        return kn_fail(err, KN_EBUG, "the seccomp filter cannot be bound to the job's process");
+    const struct sock_fprog loaded = {.len = (unsigned short)program.n, .filter = program.code};
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &loaded) != 0)
         return kn_fail(err, KN_EUNSUP,
                        "the kernel refuses a seccomp filter, without which no job may run: %s",
-                       strerror(-sc));
+                       strerror(errno));
     return KN_OK;
 }
 

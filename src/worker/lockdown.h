@@ -24,6 +24,14 @@ struct kn_lockdown {
 };
 
 /*
+ * Make the seccomp filter beforehand, so that children forked from here need not: it is a fifteenth of
+ * a tiny job. kn_lockdown_apply() makes it otherwise. One thread.
+ *
+ * KN_EUNSUP  libseccomp cannot make it.
+ */
+kn_code kn_lockdown_prepare(struct kn_error *err);
+
+/*
  * Apply all of it to the calling process, which must have one thread.
  *
  *   out_landlock_abi  optional: the kernel's Landlock version; 0 when it has none, and then files

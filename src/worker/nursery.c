@@ -26,6 +26,8 @@ struct nursery {
     struct kn_link link;
     int signal_fd; // SIGCHLD
     const struct kn_worker_feature *features;
+    void (*warm_up)(void); // NULL: done
+    int n_children;
 };
 
 static int64_t timeval_us(struct timeval t)
@@ -46,6 +48,7 @@ static kn_code fork_one(struct nursery *nursery, uint32_t request, int fd, struc
         (void)kn_fail(&why, KN_ELIMIT, "cannot start another process: %s", strerror(errno));
         return kn_link_post_error(&nursery->link, request, &why, err);
     }
+    nursery->n_children++;
     // Not reaped before we say so, so the number cannot be anybody else's yet.
     int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     return kn_link_post_json(&nursery->link, KN_FRAME_FORKED, request,
@@ -63,6 +66,7 @@ static kn_code reap(struct nursery *nursery, struct kn_error *err)
         pid_t pid = wait4(-1, &status, WNOHANG, &usage);
         if (pid <= 0)
             return KN_OK;
+        nursery->n_children--;
         int64_t cpu_us = timeval_us(usage.ru_utime) + timeval_us(usage.ru_stime);
         kn_code rc = kn_link_post_json(
             &nursery->link, KN_FRAME_EXITED, 0,
@@ -99,8 +103,15 @@ static kn_code serve(struct nursery *nursery, struct kn_error *err)
             {.fd = nursery->link.fd, .events = POLLIN},
             {.fd = nursery->signal_fd, .events = POLLIN},
         };
-        if (poll(polls, KN_COUNT(polls), -1) < 0 && errno != EINTR)
+        // A job that waits goes first, and one that runs is not slowed.
+        bool may_warm_up = nursery->warm_up && nursery->n_children == 0;
+        int n_ready = poll(polls, KN_COUNT(polls), may_warm_up ? 0 : -1);
+        if (n_ready < 0 && errno != EINTR)
             return kn_fail_errno(err, errno, "cannot wait");
+        if (n_ready == 0) {
+            nursery->warm_up();
+            nursery->warm_up = NULL;
+        }
         bool is_open = true;
         kn_code rc = polls[1].revents ? reap(nursery, err) : KN_OK;
         if (rc == KN_OK && polls[0].revents)
@@ -110,7 +121,7 @@ static kn_code serve(struct nursery *nursery, struct kn_error *err)
     }
 }
 
-int kn_nursery_main(int control_fd, const struct kn_worker_feature *features)
+int kn_nursery_main(int control_fd, const struct kn_worker_feature *features, void (*warm_up)(void))
 {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)prctl(PR_SET_NAME, "kinora-nursery");
@@ -127,6 +138,7 @@ int kn_nursery_main(int control_fd, const struct kn_worker_feature *features)
     struct nursery nursery = {
         .signal_fd = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK),
         .features = features,
+        .warm_up = warm_up,
     };
     kn_link_init(&nursery.link, CONTROL_FD, KN_PEER_SUPERVISOR);
     struct kn_error error = {0};

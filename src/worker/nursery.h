@@ -10,5 +10,10 @@
  */
 #include "worker/feature.h"
 
-/* Serve FORK frames on `control_fd` until it closes. The program's exit status. */
-int kn_nursery_main(int control_fd, const struct kn_worker_feature *features);
+/*
+ * Serve FORK frames on `control_fd` until it closes. The program's exit status.
+ *
+ *   warm_up  called once, when there is nothing to do for the first time: the place for work that
+ *            every child would do again. Leaves one thread. May be NULL.
+ */
+int kn_nursery_main(int control_fd, const struct kn_worker_feature *features, void (*warm_up)(void));

@@ -10,6 +10,13 @@
 // A recording with a few hurt packets is worth converting; one that is a quarter noise is not.
 #define BROKEN_AT_LEAST 8
 #define BROKEN_SHARE 4
+#define PICTURES_PER_THREAD 4
+
+int kn_threads_for(int64_t n_pictures, int n_threads)
+{
+    const int64_t most = n_pictures / PICTURES_PER_THREAD + 1;
+    return n_pictures > 0 && most < n_threads ? (int)most : n_threads;
+}
 
 kn_code kn_decoder_open(struct kn_decoder **out, const struct kn_input *input,
                         const AVStream *stream, int n_threads, struct kn_error *err)
@@ -31,7 +38,7 @@ kn_code kn_decoder_open(struct kn_decoder **out, const struct kn_input *input,
     int av = avcodec_parameters_to_context(decoder->codec, stream->codecpar);
     if (av >= 0) {
         decoder->codec->pkt_timebase = stream->time_base;
-        decoder->codec->thread_count = n_threads;
+        decoder->codec->thread_count = kn_threads_for(stream->nb_frames, n_threads);
         decoder->codec->framerate = stream->avg_frame_rate;
         av = avcodec_open2(decoder->codec, codec, NULL);
     }

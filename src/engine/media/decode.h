@@ -25,7 +25,13 @@ struct kn_decoder {
     int64_t end_us; // where the last frame ends (start plus duration), KN_NO_TIME before it
 };
 
-/* Opens the stream's decoder; KN_EUNSUP when this build has none. */
+/*
+ * Of n_threads, how many are worth starting for so many pictures (0: unknown): each thread of a codec
+ * has a state of its own, 0.8 MB of H.264, which costs more to set up than it saves on a few pictures.
+ */
+int kn_threads_for(int64_t n_pictures, int n_threads);
+
+/* Opens the stream's decoder with up to n_threads; KN_EUNSUP when this build has none. */
 kn_code kn_decoder_open(struct kn_decoder **out, const struct kn_input *input,
                         const AVStream *stream, int n_threads, struct kn_error *err);
 

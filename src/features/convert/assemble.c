@@ -236,19 +236,19 @@ static kn_code feed_find(struct kn_run *run, const AVStream *st, int input, stru
                          struct kn_error *err)
 {
     for (int i = 0; i < run->n_feeds; i++)
-        if (run->feeds[i].parts[0].input == input && run->feeds[i].parts[0].stream == st->index) {
-            *out = &run->feeds[i];
+        if (run->feeds[i]->parts[0].input == input && run->feeds[i]->parts[0].stream == st->index) {
+            *out = run->feeds[i];
             return KN_OK;
         }
-    if (run->n_feeds == run->max_feeds)
-        return kn_fail(err, KN_ELIMIT, "more than %d streams in one conversion", run->max_feeds);
-    struct kn_feed *feed = &run->feeds[run->n_feeds];
+    if (run->n_feeds == KN_MAX_FEEDS)
+        return kn_fail(err, KN_ELIMIT, "more than %d streams in one conversion", KN_MAX_FEEDS);
+    struct kn_feed *feed = kn_arena_array(&run->arena, 1, sizeof(*feed));
+    if (!feed)
+        return kn_fail(err, KN_ENOMEM, "no memory for feeds");
     *feed = (struct kn_feed){.run = run, .kind = st->codecpar->codec_type};
     const kn_code rc = feed_parts(run, feed, input, st->index, err);
-    if (rc == KN_OK) {
-        run->n_feeds++;
-        *out = feed;
-    }
+    if (rc == KN_OK)
+        *out = run->feeds[run->n_feeds++] = feed;
     return rc;
 }
 
@@ -544,8 +544,8 @@ static kn_code run_demuxes(struct kn_run *run, struct kn_error *err)
     for (int i = 0; i < run->n_outputs; i++)
         from_us = FFMIN(from_us, run->outputs[i].timeline.spans[0].from_us);
     for (int f = 0; f < run->n_feeds; f++)
-        for (int p = 0; p < run->feeds[f].n_parts; p++) {
-            const struct kn_feed_part *part = &run->feeds[f].parts[p];
+        for (int p = 0; p < run->feeds[f]->n_parts; p++) {
+            const struct kn_feed_part *part = &run->feeds[f]->parts[p];
             struct kn_input_run *in = &run->inputs[part->input];
             if (!in->demux) {
                 const kn_code rc = kn_demux_new(&in->demux, in->input, in->origin_us, in->offset_us, err);
@@ -573,20 +573,20 @@ kn_code kn_run_assemble(struct kn_run *run, int pass, struct kn_error *err)
     }
     kn_code rc = run_demuxes(run, err);
     for (int f = 0; rc == KN_OK && f < run->n_feeds; f++)
-        for (int i = 0; rc == KN_OK && i < run->feeds[f].n_videos; i++)
-            rc = kn_video_rendition_start(run->feeds[f].videos[i], err);
+        for (int i = 0; rc == KN_OK && i < run->feeds[f]->n_videos; i++)
+            rc = kn_video_rendition_start(run->feeds[f]->videos[i], err);
     for (int i = 0; rc == KN_OK && i < run->spec->n_inputs; i++)
         if (run->inputs[i].demux)
             rc = kn_demux_start(run->inputs[i].demux, err);
     for (int f = 0; rc == KN_OK && f < run->n_feeds; f++)
-        rc = kn_feed_start(&run->feeds[f], err);
+        rc = kn_feed_start(run->feeds[f], err);
     return rc;
 }
 
 void kn_run_disassemble(struct kn_run *run)
 {
     for (int f = 0; f < run->n_feeds; f++) {
-        struct kn_feed *feed = &run->feeds[f];
+        struct kn_feed *feed = run->feeds[f];
         if (feed->has_thread)
             pthread_join(feed->thread, NULL);
         for (int i = 0; i < feed->n_videos; i++)

@@ -17,8 +17,6 @@
 #include "features/convert/formats.h"
 #include "features/convert/group.h"
 
-// Streams that are read at once: every track of every input of a large job.
-#define MAX_FEEDS 256
 
 /* ---- the run's life ---- */
 static kn_code run_init(struct kn_run *run, struct kn_context *context,
@@ -29,11 +27,9 @@ static kn_code run_init(struct kn_run *run, struct kn_context *context,
     run->n_outputs = spec->n_outputs;
     for (int g = 0; g < spec->n_groups; g++)
         run->n_outputs += spec->groups[g].n_outputs;
-    run->max_feeds = MAX_FEEDS;
     run->inputs = kn_arena_array(&run->arena, (size_t)spec->n_inputs, sizeof(*run->inputs));
     run->outputs = kn_arena_array(&run->arena, (size_t)run->n_outputs, sizeof(*run->outputs));
-    run->feeds = kn_arena_array(&run->arena, MAX_FEEDS, sizeof(*run->feeds));
-    if (!run->inputs || !run->outputs || !run->feeds)
+    if (!run->inputs || !run->outputs)
         return kn_fail(err, KN_ENOMEM, "no memory for a conversion");
     pthread_mutex_init(&run->lock, NULL);
     pthread_mutex_init(&run->open_lock, NULL);
@@ -72,7 +68,7 @@ static void run_clear(struct kn_run *run)
     }
     for (int i = 0; run->inputs && i < run->spec->n_inputs; i++)
         kn_input_free(&run->inputs[i].input);
-    if (run->feeds) {
+    if (run->inputs && run->outputs) {
         pthread_mutex_destroy(&run->lock);
         pthread_mutex_destroy(&run->open_lock);
         pthread_cond_destroy(&run->changed);

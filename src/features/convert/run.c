@@ -104,8 +104,8 @@ void kn_run_stop(struct kn_run *run)
         if (run->outputs[i].mux)
             kn_mux_stop(run->outputs[i].mux);
     for (int i = 0; i < run->n_feeds; i++)
-        for (int k = 0; k < run->feeds[i].n_videos; k++)
-            kn_channel_close(run->feeds[i].videos[k]->channel);
+        for (int k = 0; k < run->feeds[i]->n_videos; k++)
+            kn_channel_close(run->feeds[i]->videos[k]->channel);
 }
 
 /* ---- threads ---- */

@@ -97,6 +97,7 @@ struct kn_target {
     bool is_done; // of the feeding thread: nothing more is wanted
 };
 
+#define KN_MAX_FEEDS 256 // streams that are read at once: every track of every input of a large job
 #define KN_MAX_TARGETS 16 // outputs that share one rendition
 
 struct kn_video_rendition {
@@ -192,8 +193,8 @@ struct kn_run {
     struct kn_input_run *inputs; // in the arena
     struct kn_output_run *outputs; // in the arena; groups' first, then flat ones
     int n_outputs;
-    struct kn_feed *feeds; // in the arena
-    int n_feeds, max_feeds;
+    struct kn_feed *feeds[KN_MAX_FEEDS]; // in the arena
+    int n_feeds;
     struct kn_measured *measured; // in the arena: loudness that was measured (measure.h)
     int pass; // 0: the only one; 1: statistics; 2
     atomic_bool stop;

@@ -114,7 +114,11 @@ static kn_code rendition_open_encoder(struct kn_video_rendition *r, const AVFram
     kn_code rc = r->pass && !kn_equal(p->encoder, "gif") ? rendition_stats(r, &options, err) : KN_OK;
     if (rc == KN_OK && buffer_bits > 0 && kn_equal(p->encoder, "libx265"))
         rc = x265_param(&options, err, "vbv-init=%.4f", buffer_bits / (double)p->bufsize_bits);
-    struct kn_encoder_setup setup = kn_video_plan_setup(p, frame, r->run->context->n_threads);
+    const int64_t length_us = r->target.output->duration_us;
+    const int64_t n_pictures = length_us == KN_NO_TIME ? 0 : av_rescale_q(length_us, microseconds,
+                                                                         av_inv_q(p->frame_rate));
+    struct kn_encoder_setup setup = kn_video_plan_setup(
+        p, frame, kn_threads_for(n_pictures, r->run->context->n_threads));
     setup.buffer_bits = (int64_t)buffer_bits;
     setup.options = options;
     setup.global_header = mux && kn_mux_wants_global_header(mux);

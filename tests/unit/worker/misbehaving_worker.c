@@ -181,6 +181,10 @@ static int attack(const json_t *spec)
         rc = ptrace(PTRACE_ATTACH, getppid(), NULL, NULL);
     else if (strcmp(what, "kill parent") == 0)
         rc = kill(getppid(), SIGKILL);
+    else if (strcmp(what, "kill parent's thread") == 0)
+        rc = syscall(SYS_tgkill, getppid(), getppid(), SIGKILL);
+    else if (strcmp(what, "signal itself") == 0)
+        rc = raise(0) != 0 || kill(getpid(), 0) != 0 ? -1 : 0;
     else if (strcmp(what, "chmod") == 0)
         rc = chmod(path, 0777);
     else if (strcmp(what, "read") == 0)
@@ -219,5 +223,5 @@ const struct kn_worker_feature kn_worker_features[] = {
 
 int main(void)
 {
-    return kn_nursery_main(3, kn_worker_features);
+    return kn_nursery_main(3, kn_worker_features, NULL);
 }

@@ -59,6 +59,7 @@ kn_code kn_sink_io_open(struct kn_sink_io **out, struct kn_sink *sink, bool is_s
         free(s);
         return kn_fail(err, KN_ENOMEM, "no memory to write a file");
     }
+    io->min_packet_size = WRITE_BUFFER; // muxers flush after each packet otherwise
     s->io = io;
     s->sink = sink;
     *out = s;

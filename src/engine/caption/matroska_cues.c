@@ -123,7 +123,8 @@ kn_code kn_matroska_read_cues(struct kn_matroska *m, struct kn_error *err)
     m->uses_cues = names_every_block(m);
     if (!m->uses_cues)
         return KN_OK;
-    qsort(m->cues, m->n_cues, sizeof(*m->cues), compare_cues);
+    if (m->n_cues > 0)
+        qsort(m->cues, m->n_cues, sizeof(*m->cues), compare_cues);
     drop_repeated(m);
     m->delivered = calloc(m->n_cues ? m->n_cues : 1, sizeof(*m->delivered));
     if (!m->delivered)

@@ -7,17 +7,26 @@
 #include "base/limits.h"
 #include "base/strings.h"
 #include "engine/caption/ass.h"
+#include "engine/caption/cea608.h"
 #include "engine/caption/finish.h"
 #include "engine/caption/mp4_text.h"
 #include "engine/caption/srt.h"
 #include "engine/caption/text.h"
+#include "engine/caption/ttml.h"
 #include "engine/caption/vtt.h"
 
 // What is kept between packets; lies in the list's arena.
 struct state {
     struct kn_ass_script *script;
     struct kn_tx3g tx3g;
+    struct kn_cea608 *cea608; // owned
 };
+
+static void state_release(void *decoder)
+{
+    struct state *state = decoder;
+    kn_cea608_free(&state->cea608);
+}
 
 /* ---- codecs ---- */
 static const struct {
@@ -52,7 +61,8 @@ enum kn_caption_codec kn_caption_codec_named(const char *name)
 bool kn_caption_is_text(enum kn_caption_codec codec)
 {
     return codec == KN_CAPTION_SRT_TEXT || kn_caption_is_ass(codec) || codec == KN_CAPTION_WEBVTT ||
-        codec == KN_CAPTION_MOV_TEXT || codec == KN_CAPTION_WVTT;
+        codec == KN_CAPTION_MOV_TEXT || codec == KN_CAPTION_WVTT || codec == KN_CAPTION_TTML ||
+        codec == KN_CAPTION_CEA608;
 }
 
 bool kn_caption_is_image(enum kn_caption_codec codec)
@@ -87,7 +97,12 @@ kn_code kn_caption_begin(struct kn_cue_list *list, enum kn_caption_codec codec,
     if (!state)
         return kn_fail(err, KN_ENOMEM, "no memory for a caption stream");
     list->decoder = state;
+    list->release = state_release;
     list->codec = codec;
+    if (codec == KN_CAPTION_CEA608) {
+        state->cea608 = kn_cea608_new(list, list->track.channel);
+        return state->cea608 ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for captions");
+    }
     if (codec == KN_CAPTION_MOV_TEXT)
         kn_tx3g_entry(&state->tx3g, list, private_bytes, n);
     kn_auto(kn_buf_clear) struct kn_buf header = {0};
@@ -126,6 +141,19 @@ static kn_code cue_packet(struct kn_cue_list *list, const struct kn_caption_pack
     return kn_vtt_cue_text(&builder, cue, kn_buf_text(text), text->len, err);
 }
 
+// A document that cannot be read is a loss, not the end of the stream.
+static kn_code ttml_packet(struct kn_cue_list *list, const struct kn_buf *text, int64_t start_us,
+                           int64_t end_us, struct kn_error *err)
+{
+    struct kn_error reason = {0};
+    kn_code rc = kn_ttml_sample(list, kn_buf_text(text), text->len, start_us, end_us, &reason);
+    if (rc == KN_EMEDIA) {
+        kn_cue_list_warn(list, 0, "the sample at %.3f s: %s", (double)start_us / KN_SECOND, reason.message);
+        return KN_OK;
+    }
+    return rc == KN_OK ? KN_OK : kn_fail(err, rc, "%s", reason.message);
+}
+
 kn_code kn_caption_packet(struct kn_cue_list *list, enum kn_caption_codec codec,
                           const struct kn_caption_packet *packet, struct kn_error *err)
 {
@@ -140,20 +168,32 @@ kn_code kn_caption_packet(struct kn_cue_list *list, enum kn_caption_codec codec,
         return kn_tx3g_sample(list, &state->tx3g, packet, err);
     if (codec == KN_CAPTION_WVTT)
         return kn_wvtt_sample(list, packet, err);
+    if (codec == KN_CAPTION_CEA608)
+        return kn_cea608_packet(state->cea608, packet->bytes, packet->n, packet->start_us,
+                                packet->duration_us, err);
     kn_auto(kn_buf_clear) struct kn_buf text = {0};
     kn_code rc = text_decode(list, &text, packet->bytes, packet->n, err);
     if (rc != KN_OK)
         return rc;
+    const int64_t end_us = packet->duration_us > 0 ? packet->start_us + packet->duration_us : KN_NO_TIME;
+    if (codec == KN_CAPTION_TTML)
+        return ttml_packet(list, &text, packet->start_us, end_us, err);
     if (kn_caption_is_ass(codec)) {
-        const int64_t end_us = packet->duration_us > 0 ? packet->start_us + packet->duration_us : KN_NO_TIME;
         return kn_ass_packet(list, state->script, kn_buf_text(&text), text.len, packet->start_us, end_us, err);
     }
     return cue_packet(list, packet, &text, err);
 }
 
+unsigned kn_caption_channels(const struct kn_cue_list *list)
+{
+    const struct state *state = list->decoder;
+    return state && state->cea608 ? kn_cea608_channels(state->cea608) : 0;
+}
+
 kn_code kn_caption_end(struct kn_cue_list *list, int64_t media_end_us, struct kn_error *err)
 {
-    (void)err;
+    const struct state *state = list->decoder;
+    kn_code rc = state && state->cea608 ? kn_cea608_end(state->cea608, KN_NO_TIME, err) : KN_OK;
     kn_cue_list_finish(list, media_end_us);
-    return KN_OK;
+    return rc;
 }

@@ -21,12 +21,19 @@ struct kn_caption_packet {
     const char *settings;
 };
 
-/* The stream's private data: ASS header, WebVTT header, tx3g sample entry. `n` may be 0. */
+/*
+ * The stream's private data: ASS header, WebVTT header, tx3g sample entry (from displayFlags on). `n`
+ * may be 0. CEA-608: list->track.channel (1-4) says which channel's cues are wanted; packets are
+ * cc_data triplets or c608 samples, and each channel has a list of its own.
+ */
 kn_code kn_caption_begin(struct kn_cue_list *list, enum kn_caption_codec codec,
                          const uint8_t *private_bytes, size_t n, struct kn_error *err);
 
 kn_code kn_caption_packet(struct kn_cue_list *list, enum kn_caption_codec codec,
                           const struct kn_caption_packet *packet, struct kn_error *err);
+
+/* CEA-608: which of CC1-CC4 were met in the packets so far; bit 0 is CC1. */
+unsigned kn_caption_channels(const struct kn_cue_list *list);
 
 /* `media_end_us`: where the last picture or sound ends; KN_NO_TIME when unknown. */
 kn_code kn_caption_end(struct kn_cue_list *list, int64_t media_end_us, struct kn_error *err);

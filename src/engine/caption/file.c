@@ -9,8 +9,11 @@
 #include "base/strings.h"
 #include "engine/caption/ass.h"
 #include "engine/caption/finish.h"
+#include "engine/caption/scc.h"
+#include "engine/caption/small.h"
 #include "engine/caption/srt.h"
 #include "engine/caption/text.h"
+#include "engine/caption/ttml.h"
 #include "engine/caption/vtt.h"
 
 #define LOOK_AT_LINES 200 // for the first timing line of SubRip
@@ -86,8 +89,10 @@ static kn_code text_read(struct kn_cue_list *list, const struct kn_buf *text,
     switch (list->codec) {
     case KN_CAPTION_WEBVTT: return kn_vtt_read(list, at, text->len, err);
     case KN_CAPTION_ASS: return kn_ass_read(list, at, text->len, err);
+    case KN_CAPTION_CEA608: return kn_scc_read(list, at, text->len, err);
+    case KN_CAPTION_TTML: return kn_ttml_read(list, at, text->len, err);
     case KN_CAPTION_SRT_TEXT: return kn_srt_read(list, at, text->len, err);
-    default: return kn_fail(err, KN_EMEDIA, "no caption format that is known");
+    default: return kn_small_read(list, at, text->len, file->name, err);
     }
 }
 

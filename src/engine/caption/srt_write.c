@@ -109,6 +109,17 @@ static void runs_add(struct kn_buf *out, const struct kn_cue_list *list, const s
     style_close(out, &now);
 }
 
+// Broadcast captions stand anywhere; what counts without positions is above, middle or below.
+static int broadcast_anchor(const struct kn_cue *cue)
+{
+    int n_lines = 1;
+    for (size_t i = 0; i < cue->n_runs; i++)
+        for (const char *at = strchr(cue->runs[i].text, '\n'); at; at = strchr(at + 1, '\n'))
+            n_lines++;
+    const double middle = cue->place.y + n_lines * 0.0533 / 2;
+    return middle < 0.35 ? 8 : middle < 0.6 ? 5 : 2;
+}
+
 void kn_srt_write(struct kn_buf *out, const struct kn_cue_list *list,
                   const struct kn_caption_write_options *options)
 {
@@ -126,7 +137,7 @@ void kn_srt_write(struct kn_buf *out, const struct kn_cue_list *list,
         if (list->codec == KN_CAPTION_SRT_TEXT && cue->settings)
             kn_buf_printf(&text, "  %s", cue->settings);
         kn_buf_putc(&text, '\n');
-        const int anchor = kn_cue_anchor(cue);
+        const int anchor = list->codec == KN_CAPTION_CEA608 ? broadcast_anchor(cue) : kn_cue_anchor(cue);
         if (anchor != 2)
             kn_buf_printf(&text, "{\\an%d}", anchor);
         runs_add(&text, list, cue, options);

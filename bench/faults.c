@@ -5,11 +5,12 @@
  *
  *     LD_PRELOAD=faults.so KINORA_BENCH_FAULT=late-audio kinora serve …
  *
- *     truncate     writes of the second half are lost   short        no packet after the nth
- *     drop-video   the nth packet of track 0 is lost    drop-audio   the nth of track 1 is lost
- *     late-audio   track 1 a second late                flip         a bit of the nth packet is wrong
+ *     truncate     what lies beyond 20,000 bytes is lost   short        no packet after the nth
+ *     drop-video   the nth packet of track 0 is lost       drop-audio   the nth of track 1 is lost
+ *     late-audio   track 1 a second late                   flip         a bit of the nth packet is wrong
  *
- * n differs from process to process. Nothing happens in programs other than kinora-worker.
+ * n differs from process to process, unless KINORA_BENCH_FAULT_AT says it. Nothing happens in programs
+ * other than kinora-worker and convert-file.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -21,6 +22,8 @@
 
 #include <libavformat/avformat.h>
 
+#define TRUNCATE_AT 20000
+
 enum fault { NONE = 0, TRUNCATE, SHORT, DROP_VIDEO, DROP_AUDIO, LATE_AUDIO, FLIP };
 
 static const char *const names[] = {"none",       "truncate",   "short", "drop-video",
@@ -31,6 +34,7 @@ static int (*real_write_frame)(AVFormatContext *, AVPacket *);
 static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
 static ssize_t (*real_write)(int, const void *, size_t);
 static int n_packets[64];
+static int nth_asked = -1;
 
 __attribute__((constructor)) static void prepare(void)
 {
@@ -38,9 +42,11 @@ __attribute__((constructor)) static void prepare(void)
     *(void **)&real_write_frame = dlsym(RTLD_NEXT, "av_write_frame");
     *(void **)&real_pwrite = dlsym(RTLD_NEXT, "pwrite64");
     *(void **)&real_write = dlsym(RTLD_NEXT, "write");
-    const char *wanted = getenv("KINORA_BENCH_FAULT");
-    if (!wanted || strcmp(program_invocation_short_name, "kinora-worker") != 0)
+    const char *wanted = getenv("KINORA_BENCH_FAULT"), *nth = getenv("KINORA_BENCH_FAULT_AT");
+    if (!wanted || (strcmp(program_invocation_short_name, "kinora-worker") != 0 &&
+                    strcmp(program_invocation_short_name, "convert-file") != 0))
         return;
+    nth_asked = nth ? atoi(nth) : -1;
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
         if (strcmp(wanted, names[i]) == 0)
             fault = (enum fault)i;
@@ -52,7 +58,7 @@ int av_write_frame(AVFormatContext *format, AVPacket *packet)
     if (!packet || packet->stream_index >= 64)
         return real_write_frame(format, packet);
     const int track = packet->stream_index, n = n_packets[track]++;
-    const int nth = 20 + getpid() % 50;
+    const int nth = nth_asked >= 0 ? nth_asked : 20 + getpid() % 50;
     const bool is_lost = (fault == DROP_VIDEO && track == 0 && n == nth) ||
                          (fault == DROP_AUDIO && track == 1 && n == nth) ||
                          (fault == SHORT && n > nth);
@@ -69,23 +75,32 @@ int av_write_frame(AVFormatContext *format, AVPacket *packet)
     return real_write_frame(format, packet);
 }
 
-static bool is_lost_write(int fd, off_t offset)
+// How many of `n` bytes at `offset` reach the disk.
+static size_t kept(int fd, off_t offset, size_t n)
 {
     struct stat st;
-    return fault == TRUNCATE && offset > 30000 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    if (fault != TRUNCATE || offset + (off_t)n <= TRUNCATE_AT || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return n;
+    return offset < TRUNCATE_AT ? (size_t)(TRUNCATE_AT - offset) : 0;
 }
 
 // With 64-bit offsets the compiler calls this one pwrite64, as it does in the worker.
 ssize_t pwrite(int fd, const void *bytes, size_t n, off_t offset)
 {
-    return is_lost_write(fd, offset) ? (ssize_t)n : real_pwrite(fd, bytes, n, offset);
+    const size_t left = kept(fd, offset, n);
+    if (left == n)
+        return real_pwrite(fd, bytes, n, offset);
+    (void)real_pwrite(fd, bytes, left, offset);
+    return (ssize_t)n;
 }
 
 ssize_t write(int fd, const void *bytes, size_t n)
 {
     const off_t at = fault == TRUNCATE ? lseek(fd, 0, SEEK_CUR) : 0;
-    if (!is_lost_write(fd, at))
+    const size_t left = kept(fd, at, n);
+    if (left == n)
         return real_write(fd, bytes, n);
-    (void)lseek(fd, (off_t)n, SEEK_CUR);
+    (void)real_write(fd, bytes, left);
+    (void)lseek(fd, at + (off_t)n, SEEK_SET);
     return (ssize_t)n;
 }

@@ -153,16 +153,11 @@ static json_t *subtitle_info(const AVStream *st)
     return s;
 }
 
-static json_t *basic_info(const struct kn_input *input, const char *uri, const char *file_type)
+static void basic_fill(json_t *basic, const struct kn_input *input)
 {
     const AVFormatContext *f = input->format;
-    json_t *basic = json_object();
-    put(basic, "FileName", "%s", kn_fs_name(uri));
-    put(basic, "FileStatus", "Normal");
-    put(basic, "FileType", "%s", file_type);
     if (input->size_bytes >= 0)
         put(basic, "FileSize", "%lld", (long long)input->size_bytes);
-    put(basic, "FileUrl", "%s", uri);
     put(basic, "FormatName", "%s", f->iformat->name);
     if (f->duration != AV_NOPTS_VALUE)
         put_seconds(basic, "Duration", f->duration, AV_TIME_BASE_Q);
@@ -172,13 +167,27 @@ static json_t *basic_info(const struct kn_input *input, const char *uri, const c
         put(basic, "Width", "%d", video->codecpar->width);
         put(basic, "Height", "%d", video->codecpar->height);
     }
-    return basic;
+}
+
+json_t *kn_file_meta_new(const char *uri, const char *file_type)
+{
+    json_t *meta = json_object(), *basic = json_object();
+    put(basic, "FileName", "%s", kn_fs_name(uri));
+    put(basic, "FileStatus", "Normal");
+    put(basic, "FileType", "%s", file_type);
+    put(basic, "FileUrl", "%s", uri);
+    json_object_set_new(meta, "FileBasicInfo", basic);
+    json_object_set_new(meta, "VideoStreamInfoList", json_array());
+    json_object_set_new(meta, "AudioStreamInfoList", json_array());
+    return meta;
 }
 
 json_t *kn_file_meta(const struct kn_input *input, const char *uri, const char *file_type)
 {
-    json_t *meta = json_object();
-    json_t *videos = json_array(), *audios = json_array(), *subtitles = json_array();
+    json_t *meta = kn_file_meta_new(uri, file_type);
+    json_t *videos = json_object_get(meta, "VideoStreamInfoList");
+    json_t *audios = json_object_get(meta, "AudioStreamInfoList");
+    json_t *subtitles = json_array();
     for (unsigned i = 0; i < input->format->nb_streams; i++) {
         const AVStream *st = input->format->streams[i];
         switch (st->codecpar->codec_type) {
@@ -188,11 +197,39 @@ json_t *kn_file_meta(const struct kn_input *input, const char *uri, const char *
         default: break;
         }
     }
-    json_object_set_new(meta, "FileBasicInfo", basic_info(input, uri, file_type));
-    json_object_set_new(meta, "VideoStreamInfoList", videos);
-    json_object_set_new(meta, "AudioStreamInfoList", audios);
+    basic_fill(json_object_get(meta, "FileBasicInfo"), input);
     if (json_array_size(subtitles))
         json_object_set(meta, "SubtitleStreamInfoList", subtitles);
     json_decref(subtitles);
     return meta;
+}
+
+void kn_file_meta_set_track(json_t *info, int index, bool is_video, const struct kn_ledger *written)
+{
+    put(info, "Index", "%d", index);
+    if (written->n_packets == 0)
+        return;
+    const int64_t length_us = written->end_us - written->first_us;
+    put_seconds(info, "Duration", length_us, AV_TIME_BASE_Q);
+    if (length_us > 0)
+        put_kbits(info, is_video ? "Bit_rate" : "Bitrate",
+                  av_rescale(written->bytes * 8, AV_TIME_BASE, length_us));
+    if (is_video)
+        put(info, "NumFrames", "%lld", (long long)written->n_packets);
+}
+
+void kn_file_meta_set_whole(json_t *meta, const char *format_name, int64_t size_bytes,
+                            int64_t duration_us)
+{
+    json_t *basic = json_object_get(meta, "FileBasicInfo");
+    const json_t *video = json_array_get(json_object_get(meta, "VideoStreamInfoList"), 0);
+    put(basic, "FileSize", "%lld", (long long)size_bytes);
+    put(basic, "FormatName", "%s", format_name);
+    put_seconds(basic, "Duration", duration_us, AV_TIME_BASE_Q);
+    if (duration_us > 0)
+        put_kbits(basic, "Bitrate", av_rescale(size_bytes * 8, AV_TIME_BASE, duration_us));
+    if (video) {
+        json_object_set(basic, "Width", json_object_get(video, "Width"));
+        json_object_set(basic, "Height", json_object_get(video, "Height"));
+    }
 }

@@ -228,7 +228,7 @@ static kn_code input_open_format(struct kn_input *input, struct kn_error *err)
         return kn_input_fail(input, err, av, "open");
     input->format = format;
 
-    av = avformat_find_stream_info(format, NULL);
+    av = input->env.is_known ? 0 : avformat_find_stream_info(format, NULL);
     if (av < 0)
         return kn_input_fail(input, err, av, "read the headers of");
     if (format->nb_streams == 0)

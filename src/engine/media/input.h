@@ -10,6 +10,7 @@
  * Thread-safety: one thread at a time; `env->stop` may be set by any.
  */
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <libavformat/avformat.h>
@@ -22,6 +23,7 @@ struct kn_input_env {
     kn_code (*open)(void *impl, const char *uri, struct kn_source **out, struct kn_error *err);
     void *impl;
     const atomic_bool *stop; // borrowed, may be NULL: reading ends with KN_ECANCELED once true
+    bool is_known; // no packet is looked into beforehand: the caller knows what the tracks are
 };
 
 struct kn_input {

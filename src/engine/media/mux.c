@@ -10,7 +10,6 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "engine/media/av_error.h"
-#include "engine/media/packet_sum.h"
 #include "engine/media/segments.h"
 #include "engine/media/sink_io.h"
 
@@ -33,7 +32,7 @@ struct track {
     size_t capacity, first, length;
     int64_t mark_us;
     int64_t last_dts; // in the stream's time base; AV_NOPTS_VALUE at first
-    struct kn_mux_ledger ledger;
+    struct kn_ledger ledger;
 };
 
 struct kn_mux {
@@ -209,7 +208,7 @@ kn_code kn_mux_add(struct kn_mux *mux, const char *language, int disposition, in
         .stream = stream,
         .mark_us = INT64_MIN,
         .last_dts = AV_NOPTS_VALUE,
-        .ledger = {.first_us = KN_NO_TIME, .end_us = KN_NO_TIME},
+        .ledger = KN_LEDGER_EMPTY,
     };
     *out_track = mux->n_tracks++;
     return KN_OK;
@@ -287,36 +286,19 @@ static void track_learn(struct track *t, const AVPacket *packet)
     t->source->extradata_size = n;
 }
 
-static void track_account(struct track *t, const AVPacket *packet)
-{
-    struct kn_mux_ledger *l = &t->ledger;
-    if (l->n_packets == 0)
-        track_learn(t, packet);
-    l->last_sum = kn_packet_sum(t->source, packet);
-    l->first_sum = l->n_packets == 0 ? l->last_sum : l->first_sum;
-    l->n_packets++;
-    l->bytes += packet->size;
-    l->checksum += l->last_sum;
-    const int64_t pts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
-    const int64_t first_us = av_rescale_q(pts, t->time_base, AV_TIME_BASE_Q);
-    const int64_t end_us = av_rescale_q(pts + packet->duration, t->time_base, AV_TIME_BASE_Q);
-    if (l->first_us == KN_NO_TIME || first_us < l->first_us)
-        l->first_us = first_us;
-    if (l->end_us == KN_NO_TIME || end_us > l->end_us)
-        l->end_us = end_us;
-}
-
 static kn_code mux_put(struct kn_mux *mux, struct track *t, AVPacket *packet, struct kn_error *err)
 {
     const int64_t pts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
     if (mux->is_cut && t != &mux->tracks[0] &&
         av_rescale_q(pts, t->time_base, AV_TIME_BASE_Q) >= mux->cut_us)
         return KN_OK;
-    track_account(t, packet);
+    if (t->ledger.n_packets == 0)
+        track_learn(t, packet);
+    kn_ledger_add(&t->ledger, t->source, packet, t->time_base);
     struct part *part = t->part;
     if (part->segments) {
         const kn_code rc = kn_segments_before(part->segments, part->format, t->stream->index, packet,
-                                              t->time_base, err);
+                                              t->source, t->time_base, err);
         if (rc != KN_OK)
             return rc;
     }
@@ -542,7 +524,7 @@ kn_code kn_mux_finish(struct kn_mux *mux, struct kn_error *err)
     return rc;
 }
 
-void kn_mux_ledger(const struct kn_mux *mux, int track, struct kn_mux_ledger *out)
+void kn_mux_ledger(const struct kn_mux *mux, int track, struct kn_ledger *out)
 {
     *out = mux->tracks[track].ledger;
 }

@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/time.h"
+#include "engine/media/ledger.h"
 
 // How far a follower may run ahead of the leader.
 #define KN_MUX_AHEAD_US (2 * KN_SECOND)
@@ -86,14 +87,7 @@ kn_code kn_mux_finish(struct kn_mux *mux, struct kn_error *err);
 void kn_mux_free(struct kn_mux **mux);
 
 /* What was written of a track, for checking the file against it. */
-struct kn_mux_ledger {
-    int64_t n_packets;
-    int64_t bytes;
-    uint32_t first_sum, last_sum; // kn_packet_sum() of the outermost, in the order of writing
-    uint32_t checksum; // the sum of kn_packet_sum() of all packets
-    int64_t first_us, end_us; // of presentation; KN_NO_TIME without packets
-};
-void kn_mux_ledger(const struct kn_mux *mux, int track, struct kn_mux_ledger *out);
+void kn_mux_ledger(const struct kn_mux *mux, int track, struct kn_ledger *out);
 int kn_mux_n_tracks(const struct kn_mux *mux);
 /* What was said of a track, NULL before. Borrowed. */
 const AVCodecParameters *kn_mux_parameters(const struct kn_mux *mux, int track);

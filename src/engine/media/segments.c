@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "engine/media/segments.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +17,11 @@
 struct kn_segments {
     kn_code (*open)(void *impl, const char *uri, struct kn_sink **out, struct kn_error *err);
     void *impl;
+    kn_code (*look)(void *look_impl, const struct kn_segment_look *look, struct kn_error *err);
+    void *look_impl;
     char *base_uri, *init_uri; // owned
+    int init_fd;               // owned; -1 before it is written and for MPEG-TS
+    int64_t init_bytes;
     bool is_fmp4;
     struct kn_cutter cutter;
     struct kn_sink_io *io;   // owned
@@ -24,6 +30,8 @@ struct kn_segments {
     int n_list;
     int64_t start_us; // of the current segment; KN_NO_TIME before the first packet
     int64_t end_us;   // of the leader's last packet
+    struct kn_ledger *tracks; // owned: what the current segment holds, by stream
+    int n_tracks;
 };
 
 /* ---- cuts ---- */
@@ -64,6 +72,9 @@ kn_code kn_segments_new(struct kn_segments **out, const struct kn_segments_setup
         return kn_fail(err, KN_ENOMEM, "no memory for segments");
     s->open = setup->open;
     s->impl = setup->impl;
+    s->look = setup->look;
+    s->look_impl = setup->look_impl;
+    s->init_fd = -1;
     s->base_uri = strdup(setup->base_uri);
     s->init_uri = kn_buf_take(&init);
     s->is_fmp4 = setup->is_fmp4;
@@ -88,6 +99,8 @@ void kn_segments_free(struct kn_segments **segments)
     for (int i = 0; i < s->n_list; i++)
         free(s->list[i].uri);
     free(s->list);
+    kn_close_fd(&s->init_fd);
+    free(s->tracks);
     free(s->base_uri);
     free(s->init_uri);
     free(s);
@@ -105,12 +118,23 @@ const char *kn_segments_init_uri(const struct kn_segments *s)
     return s->is_fmp4 ? s->init_uri : NULL;
 }
 
+int64_t kn_segments_init_bytes(const struct kn_segments *s)
+{
+    return s->init_bytes;
+}
+
 AVIOContext *kn_segments_io(struct kn_segments *s)
 {
     return s->io->io;
 }
 
 /* ---- files ---- */
+static void ledgers_clear(struct kn_segments *s)
+{
+    for (int i = 0; i < s->n_tracks; i++)
+        s->tracks[i] = KN_LEDGER_EMPTY;
+}
+
 static kn_code file_open(struct kn_segments *s, const char *uri, struct kn_error *err)
 {
     kn_code rc = s->open(s->impl, uri, &s->sink, err);
@@ -119,13 +143,17 @@ static kn_code file_open(struct kn_segments *s, const char *uri, struct kn_error
     return rc;
 }
 
-static kn_code file_commit(struct kn_segments *s, int64_t *out_size, struct kn_error *err)
+// All of the file is written; its length.
+static kn_code file_end(struct kn_segments *s, int64_t *out_size, struct kn_error *err)
 {
     avio_flush(s->io->io);
     *out_size = s->io->high_water;
-    kn_code rc = kn_sink_io_switch(s->io, NULL, err);
-    if (rc == KN_OK)
-        rc = kn_sink_commit(s->sink, err);
+    return kn_sink_io_switch(s->io, NULL, err);
+}
+
+static kn_code file_commit(struct kn_segments *s, struct kn_error *err)
+{
+    const kn_code rc = kn_sink_commit(s->sink, err);
     kn_sink_free(&s->sink);
     return rc;
 }
@@ -152,7 +180,21 @@ static kn_code segment_close(struct kn_segments *s, int64_t end_us, struct kn_er
 {
     struct kn_segment *last = &s->list[s->n_list - 1];
     last->duration_us = end_us - last->start_us;
-    return file_commit(s, &last->size_bytes, err);
+    kn_code rc = file_end(s, &last->size_bytes, err);
+    const struct kn_segment_look look = {
+        .segments = s,
+        .segment = last,
+        .nth = s->n_list - 1,
+        .fd = s->sink->fd,
+        .init_fd = s->init_fd,
+        .init_bytes = s->init_bytes,
+        .tracks = s->tracks,
+        .n_tracks = s->n_tracks,
+    };
+    if (rc == KN_OK && s->look)
+        rc = s->look(s->look_impl, &look, err);
+    ledgers_clear(s);
+    return rc == KN_OK ? file_commit(s, err) : rc;
 }
 
 static kn_code flush_muxer(AVFormatContext *format, struct kn_error *err)
@@ -164,20 +206,27 @@ static kn_code flush_muxer(AVFormatContext *format, struct kn_error *err)
 // fMP4 with delay_moov: the first flush writes the initialisation part alone.
 static kn_code init_write(struct kn_segments *s, AVFormatContext *format, struct kn_error *err)
 {
-    int64_t size = 0;
     kn_code rc = file_open(s, s->init_uri, err);
     if (rc == KN_OK)
         rc = flush_muxer(format, err);
-    return rc == KN_OK ? file_commit(s, &size, err) : rc;
+    if (rc == KN_OK)
+        rc = file_end(s, &s->init_bytes, err);
+    if (rc != KN_OK)
+        return rc;
+    s->init_fd = fcntl(s->sink->fd, F_DUPFD_CLOEXEC, 0);
+    return s->init_fd >= 0 ? file_commit(s, err)
+                           : kn_fail_errno(err, errno, "cannot read '%s' again", s->init_uri);
 }
 
 /* ---- hooks ---- */
 kn_code kn_segments_header_done(struct kn_segments *s, AVFormatContext *format, struct kn_error *err)
 {
-    (void)format;
-    if (s->is_fmp4)
-        return KN_OK;
-    return segment_open(s, 0, err);
+    s->tracks = calloc(format->nb_streams, sizeof(*s->tracks));
+    if (!s->tracks)
+        return kn_fail(err, KN_ENOMEM, "no memory for segments");
+    s->n_tracks = (int)format->nb_streams;
+    ledgers_clear(s);
+    return s->is_fmp4 ? KN_OK : segment_open(s, 0, err);
 }
 
 kn_code kn_segments_before_trailer(struct kn_segments *s, AVFormatContext *format,
@@ -189,11 +238,10 @@ kn_code kn_segments_before_trailer(struct kn_segments *s, AVFormatContext *forma
     return rc == KN_OK ? segment_open(s, s->start_us == KN_NO_TIME ? 0 : s->start_us, err) : rc;
 }
 
-kn_code kn_segments_before(struct kn_segments *s, AVFormatContext *format, int track,
-                           const AVPacket *packet, AVRational time_base, struct kn_error *err)
+// A packet of the leading track: whether a segment begins with it, and if so what ends and what begins.
+static kn_code leader_before(struct kn_segments *s, AVFormatContext *format, const AVPacket *packet,
+                             AVRational time_base, struct kn_error *err)
 {
-    if (track != 0)
-        return KN_OK;
     const int64_t pts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
     const int64_t now_us = av_rescale_q(pts, time_base, AV_TIME_BASE_Q);
     s->end_us = FFMAX(s->end_us, now_us + av_rescale_q(packet->duration, time_base, AV_TIME_BASE_Q));
@@ -208,9 +256,21 @@ kn_code kn_segments_before(struct kn_segments *s, AVFormatContext *format, int t
         rc = segment_close(s, now_us, err);
     if (rc == KN_OK)
         rc = segment_open(s, now_us, err);
-    // MPEG-TS: each segment begins with its tables (RFC 8216, 3.2).
-    if (rc == KN_OK && !s->is_fmp4)
-        (void)av_opt_set(format->priv_data, "mpegts_flags", "+resend_headers", 0);
+    // MPEG-TS: each segment begins with its tables (RFC 8216, 3.2). fMP4: each says when it begins; left
+    // to itself FFmpeg 5.1 moves it to where the packet before ended, and a track that begins late to 0.
+    if (rc == KN_OK)
+        (void)(s->is_fmp4 ? av_opt_set(format->priv_data, "movflags", "+frag_discont", 0)
+                          : av_opt_set(format->priv_data, "mpegts_flags", "+resend_headers", 0));
+    return rc;
+}
+
+kn_code kn_segments_before(struct kn_segments *s, AVFormatContext *format, int track,
+                           const AVPacket *packet, const AVCodecParameters *par,
+                           AVRational time_base, struct kn_error *err)
+{
+    const kn_code rc = track == 0 ? leader_before(s, format, packet, time_base, err) : KN_OK;
+    if (rc == KN_OK)
+        kn_ledger_add(&s->tracks[track], par, packet, time_base);
     return rc;
 }
 

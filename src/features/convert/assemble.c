@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/strings.h"
 #include "features/convert/border.h"
+#include "features/convert/check_segments.h"
 #include "features/convert/checkpoint.h"
 #include "features/convert/extras.h"
 #include "features/convert/formats.h"
@@ -32,7 +33,7 @@ static int64_t input_duration_us(const struct kn_input *input)
 
 kn_code kn_run_open_inputs(struct kn_run *run, struct kn_error *err)
 {
-    const struct kn_input_env env = {kn_run_open_source, run, &run->stop};
+    const struct kn_input_env env = {.open = kn_run_open_source, .impl = run, .stop = &run->stop};
     int64_t joined_us = 0;
     for (int i = 0; i < run->spec->n_inputs; i++) {
         struct kn_input_run *in = &run->inputs[i];
@@ -444,6 +445,8 @@ static const struct kn_segments_setup *output_segments(struct kn_output_run *o)
     *setup = (struct kn_segments_setup){
         .open = kn_run_open_sink,
         .impl = o->run,
+        .look = kn_output_look,
+        .look_impl = o,
         .base_uri = base,
         .is_fmp4 = kn_container_format(spec->container)->is_fmp4,
         .duration_us = spec->segment.duration_us,

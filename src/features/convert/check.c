@@ -8,11 +8,8 @@
 #include "engine/media/av_error.h"
 #include "engine/media/file_meta.h"
 #include "engine/media/packet_sum.h"
-
-// Containers keep times in ticks of up to a millisecond, and some leave out encoder delay.
-#define LENGTH_TOLERANCE_US (250 * 1000)
-// Between tracks: under what viewers notice (ITU-R BT.1359: 45 ms early, 125 ms late), over what priming moves.
-#define SYNC_TOLERANCE_US (45 * 1000)
+#include "features/convert/check_segments.h"
+#include "features/convert/read_back.h"
 
 static kn_code reopen(void *impl, const char *uri, struct kn_source **out, struct kn_error *err)
 {
@@ -21,59 +18,6 @@ static kn_code reopen(void *impl, const char *uri, struct kn_source **out, struc
     if (fd < 0)
         return kn_fail(err, KN_EIO, "cannot read '%s' again", uri);
     return kn_source_take_fd(out, fd, uri, err);
-}
-
-/* ---- every packet ---- */
-struct found {
-    bool is_by_index; // only the index was read: bytes counts, checksum does not
-    int64_t n_packets;
-    int64_t bytes;
-    uint32_t checksum;
-    int64_t first_us, end_us;
-    int64_t last_dts;
-    bool goes_back;
-};
-
-static void found_add(struct found *f, const AVStream *st, const AVPacket *packet)
-{
-    const int64_t pts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
-    const int64_t first_us = av_rescale_q(pts, st->time_base, AV_TIME_BASE_Q);
-    const int64_t end_us = av_rescale_q(pts + packet->duration, st->time_base, AV_TIME_BASE_Q);
-    f->goes_back |= f->n_packets > 0 && packet->dts != AV_NOPTS_VALUE && packet->dts < f->last_dts;
-    f->last_dts = packet->dts;
-    f->first_us = f->n_packets == 0 ? first_us : FFMIN(f->first_us, first_us);
-    f->end_us = f->n_packets == 0 ? end_us : FFMAX(f->end_us, end_us);
-    f->checksum += kn_packet_sum(st->codecpar, packet);
-    f->n_packets++;
-}
-
-static kn_code read_all(struct kn_input *input, struct found *found, struct kn_error *err)
-{
-    kn_auto(av_packet_free) AVPacket *packet = av_packet_alloc();
-    if (!packet)
-        return kn_fail(err, KN_ENOMEM, "no memory for a packet");
-    const int n_streams = (int)input->format->nb_streams; // more may appear while reading
-    int av;
-    while ((av = av_read_frame(input->format, packet)) >= 0) {
-        if (packet->stream_index < n_streams && !found[packet->stream_index].is_by_index)
-            found_add(&found[packet->stream_index], input->format->streams[packet->stream_index], packet);
-        av_packet_unref(packet);
-    }
-    return av == AVERROR_EOF ? KN_OK : kn_input_fail(input, err, av, "read again");
-}
-
-// Containers that give back packet for packet what they were given.
-static bool keeps_packets(enum kn_container container)
-{
-    switch (container) {
-    case KN_CONTAINER_MP4:
-    case KN_CONTAINER_MOV:
-    case KN_CONTAINER_M4A:
-    case KN_CONTAINER_MKV:
-    case KN_CONTAINER_WEBM:
-    case KN_CONTAINER_FLV: return true;
-    default: return false;
-    }
 }
 
 /* ---- copies by their index ---- */
@@ -91,10 +35,11 @@ static bool is_by_index(const struct kn_output_run *o, int track, const AVStream
            avformat_index_get_entries_count(st) > 0;
 }
 
-static void read_index(struct found *f, AVStream *st)
+static void read_index(struct kn_found *found, AVStream *st)
 {
+    struct kn_ledger *f = &found->read;
     const int n = avformat_index_get_entries_count(st);
-    f->is_by_index = true;
+    found->is_by_index = true;
     f->n_packets = n;
     for (int i = 0; i < n; i++) {
         const AVIndexEntry *entry = avformat_index_get_entry(st, i);
@@ -118,7 +63,7 @@ static kn_code compare_entry(struct kn_input *input, AVStream *st, int nth, uint
     int av = av_seek_frame(input->format, st->index, ts, AVSEEK_FLAG_BACKWARD | AVSEEK_FLAG_ANY);
     while (av >= 0 && (av = av_read_frame(input->format, packet)) >= 0) {
         const bool is_it = packet->stream_index == st->index && packet->dts >= ts;
-        const uint32_t sum = is_it ? kn_packet_sum(st->codecpar, packet) : 0;
+        const uint32_t sum = is_it ? kn_packet_sum(st->codecpar, packet).whole : 0;
         av_packet_unref(packet);
         if (is_it && sum == want_sum)
             return KN_OK;
@@ -128,7 +73,7 @@ static kn_code compare_entry(struct kn_input *input, AVStream *st, int nth, uint
     return kn_fail(err, KN_EBUG, "'%s' holds other pictures than were copied into it", input->uri);
 }
 
-static kn_code compare_ends(struct kn_input *input, AVStream *st, const struct kn_mux_ledger *want,
+static kn_code compare_ends(struct kn_input *input, AVStream *st, const struct kn_ledger *want,
                             struct kn_error *err)
 {
     for (unsigned i = 0; i < input->format->nb_streams; i++)
@@ -140,47 +85,24 @@ static kn_code compare_ends(struct kn_input *input, AVStream *st, const struct k
 }
 
 /* ---- a track against what was written ---- */
-static kn_code compare_track(const struct kn_output_run *o, int track, const struct found *f,
+static kn_code compare_track(const struct kn_output_run *o, int track, const struct kn_found *f,
                              enum AVMediaType kind, struct kn_error *err)
 {
-    const bool is_subtitle = kind == AVMEDIA_TYPE_SUBTITLE, is_video = kind == AVMEDIA_TYPE_VIDEO;
-    struct kn_mux_ledger want;
-    kn_mux_ledger(o->mux, track, &want);
     const char *uri = o->spec->uri;
-    if (f->goes_back)
-        return kn_fail(err, KN_EBUG, "track %d of '%s' runs backwards", track, uri);
-    if (is_subtitle) // MP4 fills the gaps between captions with empty ones
-        return KN_OK;
-    if (keeps_packets(o->spec->container) &&
-        (f->n_packets != want.n_packets ||
-         (f->is_by_index ? f->bytes != want.bytes : f->checksum != want.checksum)))
-        return kn_fail(err, KN_EBUG, "track %d of '%s' is not what was written: %lld packets of %lld%s",
-                       track, uri, (long long)f->n_packets, (long long)want.n_packets,
-                       f->n_packets == want.n_packets ? ", with other bytes" : "");
-    if (want.n_packets == 0)
-        return KN_OK;
-    // Readers may cut sound anew, but a picture stays a packet.
-    if (is_video && !o->video.is_copy && o->spec->container != KN_CONTAINER_GIF &&
-        f->n_packets != want.n_packets)
-        return kn_fail(err, KN_EBUG, "'%s' holds %lld pictures of %lld", uri, (long long)f->n_packets,
-                       (long long)want.n_packets);
-    const int64_t length_us = f->end_us - f->first_us, want_us = want.end_us - want.first_us;
-    if (f->n_packets == 0 || length_us < want_us - LENGTH_TOLERANCE_US ||
-        length_us > want_us + LENGTH_TOLERANCE_US)
+    struct kn_ledger want;
+    kn_mux_ledger(o->mux, track, &want);
+    const kn_code rc = kn_found_compare(o, track, f, &want, uri, err);
+    if (rc != KN_OK || kind == AVMEDIA_TYPE_SUBTITLE || want.n_packets == 0)
+        return rc;
+    const int64_t length_us = f->read.end_us - f->read.first_us, want_us = want.end_us - want.first_us;
+    if (f->read.n_packets == 0 || length_us < want_us - KN_LENGTH_TOLERANCE_US ||
+        length_us > want_us + KN_LENGTH_TOLERANCE_US)
         return kn_fail(err, KN_EBUG, "track %d of '%s' lasts %.3f s, and %.3f s were written", track, uri,
                        (double)length_us / KN_SECOND, (double)want_us / KN_SECOND);
     return KN_OK;
 }
 
 /* ---- a sample of the pictures ---- */
-static kn_code count_frame(void *impl, AVFrame *frame, struct kn_error *err)
-{
-    (void)frame;
-    (void)err;
-    ++*(int *)impl;
-    return KN_OK;
-}
-
 // Decode from the key frame at or before `at_us` until a picture comes out.
 static kn_code decode_at(struct kn_input *input, const AVStream *st, int64_t at_us, struct kn_error *err)
 {
@@ -197,45 +119,35 @@ static kn_code decode_at(struct kn_input *input, const AVStream *st, int64_t at_
     int n_frames = 0;
     while (rc == KN_OK && n_frames == 0 && av_read_frame(input->format, packet) >= 0) {
         if (packet->stream_index == st->index)
-            rc = kn_decoder_feed(decoder, packet, count_frame, &n_frames, err);
+            rc = kn_decoder_feed(decoder, packet, kn_count_frame, &n_frames, err);
         av_packet_unref(packet);
     }
     if (rc == KN_OK && n_frames == 0)
-        rc = kn_decoder_feed(decoder, NULL, count_frame, &n_frames, err);
+        rc = kn_decoder_feed(decoder, NULL, kn_count_frame, &n_frames, err);
     if (rc == KN_OK && (n_frames == 0 || decoder->n_broken > 0))
         rc = kn_fail(err, KN_EBUG, "the pictures of '%s' at %.3f s cannot be decoded", input->uri,
                      (double)at_us / KN_SECOND);
     return rc;
 }
 
-// The stream a reader shows for a track: the nth of its kind; covers and attachments count apart.
-static AVStream *stream_of(const struct kn_output_run *o, const struct kn_input *input, int track)
-{
-    const enum AVMediaType kind = kn_mux_parameters(o->mux, track)->codec_type;
-    int nth = 0;
-    for (int i = 0; i < track; i++)
-        nth += kn_mux_parameters(o->mux, i)->codec_type == kind && !kn_mux_is_extra(o->mux, i);
-    return kn_input_stream(input, kind, nth);
-}
-
 // Tracks of the right length may still have slipped against each other: their starts must lie apart as
 // they were written. Of pictures looked up by the index the start is not known.
 static kn_code compare_starts(const struct kn_output_run *o, const struct kn_input *input,
-                              const struct found *found, struct kn_error *err)
+                              const struct kn_found *found, struct kn_error *err)
 {
     int64_t shift_us = KN_NO_TIME; // of the first track, from what was written to what is read
     for (int i = 0; i < kn_mux_n_tracks(o->mux); i++) {
-        const AVStream *st = kn_mux_is_extra(o->mux, i) ? NULL : stream_of(o, input, i);
-        const struct found *f = st ? &found[st->index] : NULL;
-        struct kn_mux_ledger want;
+        const AVStream *st = kn_mux_is_extra(o->mux, i) ? NULL : kn_stream_of(o, input, 0, i);
+        const struct kn_found *f = st ? &found[st->index] : NULL;
+        struct kn_ledger want;
         kn_mux_ledger(o->mux, i, &want);
-        if (!f || f->is_by_index || f->n_packets == 0 || want.n_packets == 0 ||
+        if (!f || f->is_by_index || f->read.n_packets == 0 || want.n_packets == 0 ||
             st->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE)
             continue;
-        const int64_t own_us = f->first_us - want.first_us;
+        const int64_t own_us = f->read.first_us - want.first_us;
         if (shift_us == KN_NO_TIME)
             shift_us = own_us;
-        else if (llabs(own_us - shift_us) > SYNC_TOLERANCE_US)
+        else if (llabs(own_us - shift_us) > KN_SYNC_TOLERANCE_US)
             return kn_fail(err, KN_EBUG, "track %d of '%s' has slipped by %.3f s", i, o->spec->uri,
                            (double)(own_us - shift_us) / KN_SECOND);
     }
@@ -243,24 +155,24 @@ static kn_code compare_starts(const struct kn_output_run *o, const struct kn_inp
 }
 
 static kn_code check_tracks(const struct kn_output_run *o, struct kn_input *input,
-                            struct found *found, struct kn_error *err)
+                            struct kn_found *found, struct kn_error *err)
 {
     const int n = kn_mux_n_tracks(o->mux);
     for (int i = 0; i < n; i++) {
-        AVStream *st = kn_mux_is_extra(o->mux, i) ? NULL : stream_of(o, input, i);
+        AVStream *st = kn_mux_is_extra(o->mux, i) ? NULL : kn_stream_of(o, input, 0, i);
         if (st && is_by_index(o, i, st))
             read_index(&found[st->index], st);
         if (!st && !kn_mux_is_extra(o->mux, i))
             return kn_fail(err, KN_EBUG, "'%s' has lost track %d", o->spec->uri, i);
     }
-    kn_code rc = read_all(input, found, err);
+    kn_code rc = kn_read_back(input, found, -1, NULL, err);
     for (int i = 0; rc == KN_OK && i < n; i++) {
-        AVStream *st = kn_mux_is_extra(o->mux, i) ? NULL : stream_of(o, input, i);
+        AVStream *st = kn_mux_is_extra(o->mux, i) ? NULL : kn_stream_of(o, input, 0, i);
         if (!st)
             continue;
         rc = compare_track(o, i, &found[st->index], st->codecpar->codec_type, err);
         if (rc == KN_OK && found[st->index].is_by_index) {
-            struct kn_mux_ledger want;
+            struct kn_ledger want;
             kn_mux_ledger(o->mux, i, &want);
             rc = compare_ends(input, st, &want, err);
         }
@@ -270,11 +182,10 @@ static kn_code check_tracks(const struct kn_output_run *o, struct kn_input *inpu
 
 static kn_code check_file(struct kn_output_run *o, struct kn_error *err)
 {
-    // Segments are handed over one by one, and FFmpeg 5.1 cannot read the animated WebP it writes.
-    if (!o->sink || o->spec->container == KN_CONTAINER_WEBP)
+    if (o->spec->container == KN_CONTAINER_WEBP) // FFmpeg 5.1 cannot read the animated WebP it writes
         return KN_OK;
     kn_auto(kn_input_free) struct kn_input *input = NULL;
-    const struct kn_input_env env = {reopen, o, &o->run->stop};
+    const struct kn_input_env env = {.open = reopen, .impl = o, .stop = &o->run->stop};
     kn_code rc = kn_input_open(&input, o->spec->uri, &env, err);
     if (rc != KN_OK)
         return rc;
@@ -283,7 +194,7 @@ static kn_code check_file(struct kn_output_run *o, struct kn_error *err)
         return kn_fail(err, KN_EBUG, "'%s' has %u tracks of the %d written", o->spec->uri, n,
                        kn_mux_n_tracks(o->mux));
     o->meta = kn_file_meta(input, o->spec->uri, "transcode_file");
-    struct found *found = kn_arena_array(&o->run->arena, n, sizeof(*found));
+    struct kn_found *found = kn_arena_array(&o->run->arena, n, sizeof(*found));
     if (!o->meta || !found)
         return kn_fail(err, KN_ENOMEM, "no memory for the result");
     rc = check_tracks(o, input, found, err);
@@ -291,29 +202,18 @@ static kn_code check_file(struct kn_output_run *o, struct kn_error *err)
         rc = compare_starts(o, input, found, err);
     const AVStream *video = kn_input_stream(input, AVMEDIA_TYPE_VIDEO, 0);
     if (rc == KN_OK && video && o->has_video && !o->video.is_copy &&
-        keeps_packets(o->spec->container)) { // the others have no index to look things up in
-        rc = decode_at(input, video, found[video->index].first_us, err);
+        kn_keeps_packets(o->spec->container)) { // the others have no index to look things up in
+        rc = decode_at(input, video, found[video->index].read.first_us, err);
         if (rc == KN_OK)
-            rc = decode_at(input, video, (found[video->index].first_us + found[video->index].end_us) / 2, err);
+            rc = decode_at(input, video, (found[video->index].read.first_us + found[video->index].read.end_us) / 2, err);
     }
     return rc;
-}
-
-// A damaged input can make an output that does not hold together. Only of whole ones it is a fault of ours.
-static kn_code blame(const struct kn_run *run, struct kn_error *err)
-{
-    const struct kn_error found = *err;
-    for (int i = 0; i < run->spec->n_inputs; i++)
-        if (run->inputs[i].n_hurt > 0)
-            return kn_fail_as(err, KN_EMEDIA, "ResourceContentBad",
-                              "'%s' is damaged, and what could be made of it is not whole: %s",
-                              run->inputs[i].input->uri, found.message);
-    return kn_fail(err, KN_EBUG, "%s", found.message);
 }
 
 /* ---- public ---- */
 kn_code kn_output_check(struct kn_output_run *o, struct kn_error *err)
 {
-    const kn_code rc = check_file(o, err);
-    return rc == KN_EBUG || rc == KN_EMEDIA ? blame(o->run, err) : rc;
+    if (!o->mux) // caption files alone
+        return KN_OK;
+    return kn_check_blame(o->run, o->sink ? check_file(o, err) : kn_segments_check(o, err), err);
 }

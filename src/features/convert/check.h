@@ -6,7 +6,8 @@
 #include "features/convert/run.h"
 
 /*
- * Fill output->meta.
+ * The output's muxer has finished. Fills output->meta of a file; that of a segmented output, whose segments
+ * were looked at one by one, comes with its manifests (check_segments.h).
  *
  * KN_EMEDIA reason "ResourceContentBad": the file is not what was written, and an input was damaged
  * KN_EBUG   it is not, and no input was

@@ -13,6 +13,7 @@
 #include "engine/media/file_meta.h"
 #include "features/convert/assemble.h"
 #include "features/convert/check.h"
+#include "features/convert/check_segments.h"
 #include "features/convert/checkpoint.h"
 #include "features/convert/formats.h"
 #include "features/convert/group.h"
@@ -64,6 +65,7 @@ static void run_clear(struct kn_run *run)
         kn_sink_free(&o->sink);
         json_decref(o->notes);
         json_decref(o->meta);
+        json_decref(o->part_metas);
         pthread_mutex_destroy(&o->lock);
     }
     for (int i = 0; run->inputs && i < run->spec->n_inputs; i++)
@@ -128,8 +130,11 @@ static void output_finish(struct kn_output_run *o)
     kn_code rc = o->mux ? kn_mux_finish(o->mux, &err) : KN_OK;
     if (rc == KN_OK)
         rc = kn_output_check(o, &err);
-    if (rc == KN_OK && kn_container_format(o->spec->container)->is_segmented)
+    const bool is_segmented = kn_container_format(o->spec->container)->is_segmented;
+    if (rc == KN_OK && is_segmented)
         rc = kn_output_write_manifests(o, &err);
+    if (rc == KN_OK && is_segmented)
+        rc = kn_segments_meta(o, &err);
     if (rc == KN_OK && o->sink)
         rc = kn_sink_commit(o->sink, &err);
     if (rc != KN_OK)

@@ -6,7 +6,9 @@
  */
 #include "features/convert/group.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
@@ -108,17 +110,36 @@ static kn_code tracks_describe(struct kn_output_run *o, struct kn_output_renditi
     return track_codecs(o, from, to, &r->facts.codecs, err);
 }
 
-static int64_t output_length_us(const struct kn_output_run *o)
+int64_t kn_output_length_us(const struct kn_output_run *o)
 {
     int64_t length_us = 0;
     for (int i = 0; o->mux && i < kn_mux_n_tracks(o->mux); i++) {
-        struct kn_mux_ledger ledger;
+        struct kn_ledger ledger;
         kn_mux_ledger(o->mux, i, &ledger);
         length_us = ledger.end_us == KN_NO_TIME ? length_us : FFMAX(length_us, ledger.end_us);
     }
     for (int i = 0; i < o->n_caption_files; i++)
         length_us = FFMAX(length_us, o->caption_files[i].end_us);
     return length_us;
+}
+
+// Reads the file again, before it is handed over.
+static kn_code text_compare(const struct kn_sink *sink, const struct kn_buf *text, struct kn_error *err)
+{
+    char part[4096];
+    size_t at = 0;
+    for (;;) {
+        const ssize_t got = pread(sink->fd, part, sizeof(part), (off_t)at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return kn_fail_errno(err, errno, "cannot read '%s' again", sink->uri);
+        if (got == 0 && at == text->len)
+            return KN_OK;
+        if (got == 0 || (size_t)got > text->len - at || memcmp(part, text->data + at, (size_t)got) != 0)
+            return kn_fail(err, KN_EBUG, "'%s' is not what was written", sink->uri);
+        at += (size_t)got;
+    }
 }
 
 static kn_code write_text(struct kn_run *run, const char *uri, const struct kn_buf *text,
@@ -130,6 +151,8 @@ static kn_code write_text(struct kn_run *run, const char *uri, const struct kn_b
     kn_code rc = kn_run_open_sink(run, uri, &sink, err);
     if (rc == KN_OK)
         rc = kn_fs_write_all(sink->fd, text->data, text->len, err);
+    if (rc == KN_OK)
+        rc = text_compare(sink, text, err);
     if (rc == KN_OK)
         rc = kn_sink_commit(sink, err);
     kn_sink_free(&sink);
@@ -145,7 +168,7 @@ static kn_code caption_describe(struct kn_output_run *o, struct kn_output_rendit
     const char *uri = base ? kn_arena_printf(&o->run->arena, "%s-s%d.vtt", base, nth) : NULL;
     if (!segment || !uri)
         return kn_fail(err, KN_ENOMEM, "no memory for captions");
-    *segment = (struct kn_manifest_segment){uri, output_length_us(o)};
+    *segment = (struct kn_manifest_segment){uri, kn_output_length_us(o)};
     r->kind = KN_RENDITION_SUBTITLE;
     r->dash.segments = segment;
     r->dash.n_segments = 1;
@@ -153,6 +176,7 @@ static kn_code caption_describe(struct kn_output_run *o, struct kn_output_rendit
     if (segment->duration_us > 0)
         r->facts.peak_bps = r->facts.average_bps =
             av_rescale((int64_t)file->text.len * 8, KN_SECOND, segment->duration_us);
+    o->text_bytes += (int64_t)file->text.len;
     return write_text(o->run, uri, &file->text, err);
 }
 
@@ -299,6 +323,8 @@ static kn_code master_write(struct kn_run *run, const char *uri, int group,
         rc = master_fetch(run, lines.extend_input, &existing, err);
     if (rc == KN_OK)
         rc = kn_master_write(&text, &lines, facts, lines.extend_input >= 0 ? &existing : NULL, err);
+    if (only)
+        only->text_bytes += (int64_t)text.len;
     return rc == KN_OK ? write_text(run, uri, &text, err) : rc;
 }
 
@@ -311,7 +337,11 @@ static kn_code playlists_write(struct kn_output_run *o, struct kn_error *err)
         rc = kn_media_playlist_write(&text, r->facts.uri, r->dash.init_uri, r->dash.segments,
                                      r->dash.n_segments, err);
         if (rc == KN_OK)
+            rc = kn_media_playlist_check(kn_buf_text(&text), r->facts.uri, r->dash.init_uri,
+                                         r->dash.segments, r->dash.n_segments, err);
+        if (rc == KN_OK)
             rc = write_text(o->run, r->facts.uri, &text, err);
+        o->text_bytes += (int64_t)text.len;
     }
     if (rc == KN_OK && o->n_renditions > 1 && !is_in_hls_group(o))
         rc = master_write(o->run, o->spec->uri, -1, o, err);
@@ -321,7 +351,7 @@ static kn_code playlists_write(struct kn_output_run *o, struct kn_error *err)
 /* ---- DASH ---- */
 // Over the outputs of a group, or over one of them.
 static kn_code mpd_write(struct kn_run *run, const char *uri, int group,
-                         const struct kn_output_run *only, struct kn_error *err)
+                         struct kn_output_run *only, struct kn_error *err)
 {
     int n = 0;
     int64_t length_us = 0;
@@ -335,12 +365,16 @@ static kn_code mpd_write(struct kn_run *run, const char *uri, int group,
         struct kn_output_run *o = &run->outputs[i];
         if ((only ? o != only : o->group != group) || kn_output_has_failed(o))
             continue;
-        length_us = FFMAX(length_us, output_length_us(o));
+        length_us = FFMAX(length_us, kn_output_length_us(o));
         for (int k = 0; k < o->n_renditions; k++)
             tracks[n++] = o->renditions[k].dash;
     }
     kn_auto(kn_buf_clear) struct kn_buf text = {0};
-    const kn_code rc = kn_mpd_write(&text, uri, length_us, tracks, n, err);
+    kn_code rc = kn_mpd_write(&text, uri, length_us, tracks, n, err);
+    if (rc == KN_OK)
+        rc = kn_mpd_check(kn_buf_text(&text), uri, tracks, n, err);
+    if (only)
+        only->text_bytes += (int64_t)text.len;
     return rc == KN_OK ? write_text(run, uri, &text, err) : rc;
 }
 

@@ -6,6 +6,9 @@
  * NULL without memory. */
 const char *kn_output_base(struct kn_output_run *output);
 
+/* How long it is: its longest track, captions among them. When all is written. */
+int64_t kn_output_length_us(const struct kn_output_run *output);
+
 /*
  * When the segments of an output are written: its caption files, a media playlist per rendition, and
  * a master playlist or MPD over them where there are several or the container asks for one.

@@ -76,6 +76,15 @@ kn_code kn_media_playlist_write(struct kn_buf *out, const char *playlist_uri, co
                                 const struct kn_manifest_segment *segments, int n_segments,
                                 struct kn_error *err);
 
+/*
+ * Read a media playlist again: whether it says of exactly these segments, in their order, where they lie
+ * and how long they last, and is a finished one.
+ * KN_EBUG  it does not
+ */
+kn_code kn_media_playlist_check(const char *text, const char *playlist_uri, const char *init_uri,
+                                const struct kn_manifest_segment *segments, int n_segments,
+                                struct kn_error *err);
+
 /* ---- DASH ---- */
 struct kn_dash_track {
     enum kn_rendition kind;  // VIDEO, AUDIO or SUBTITLE
@@ -97,6 +106,11 @@ struct kn_dash_track {
  */
 kn_code kn_mpd_write(struct kn_buf *out, const char *manifest_uri, int64_t duration_us,
                      const struct kn_dash_track *tracks, int n_tracks, struct kn_error *err);
+
+/* Read an MPD again: whether it names exactly the files of these tracks, segments in their order and with
+ * their lengths. KN_EBUG: it does not. */
+kn_code kn_mpd_check(const char *text, const char *manifest_uri, const struct kn_dash_track *tracks,
+                     int n_tracks, struct kn_error *err);
 
 /* ---- rules for what comes in ---- */
 /*

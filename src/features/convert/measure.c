@@ -66,7 +66,7 @@ static kn_code measure_part(struct kn_run *run, int at, int stream, struct measu
 {
     const struct kn_input_run *in = &run->inputs[at];
     kn_auto(kn_input_free) struct kn_input *input = NULL;
-    const struct kn_input_env env = {kn_run_open_source, run, &run->stop};
+    const struct kn_input_env env = {.open = kn_run_open_source, .impl = run, .stop = &run->stop};
     const kn_code rc = kn_input_open(&input, in->input->uri, &env, err);
     if (rc != KN_OK)
         return rc;

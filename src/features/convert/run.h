@@ -78,6 +78,8 @@ struct kn_output_run {
     int n_renditions;
     json_t *notes;                // owned: array of sentences
     json_t *meta;                 // owned: OutFileMeta; NULL until checked
+    json_t *part_metas;           // owned: of segmented outputs, by the number of a set's first track
+    int64_t text_bytes;           // of playlists, manifests and captions beside the segments
     // Pictures an earlier attempt encoded: taken over, and encoded once more.
     int64_t n_kept, n_repeated;
     int64_t n_encoded;

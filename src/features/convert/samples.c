@@ -60,7 +60,7 @@ kn_code kn_samples_read(const struct kn_output_run *output, const struct kn_samp
 
     kn_auto(kn_input_free) struct kn_input *input = NULL;
     kn_auto(kn_decoder_free) struct kn_decoder *decoder = NULL;
-    const struct kn_input_env env = {kn_run_open_source, run, &run->stop};
+    const struct kn_input_env env = {.open = kn_run_open_source, .impl = run, .stop = &run->stop};
     kn_code rc = kn_input_open(&input, run->spec->inputs[setup->input].uri, &env, err);
     const AVStream *st = rc == KN_OK ? kn_input_stream(input, AVMEDIA_TYPE_VIDEO, 0) : NULL;
     if (rc == KN_OK && !st)

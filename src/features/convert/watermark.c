@@ -36,7 +36,8 @@ static kn_code keep_frame(void *impl, AVFrame *frame, struct kn_error *err)
 static kn_code image_load(struct kn_run *run, const char *uri, AVFrame **out, struct kn_error *err)
 {
     kn_auto(kn_input_free) struct kn_input *input = NULL;
-    kn_code rc = kn_input_open(&input, uri, &(struct kn_input_env){kn_run_open_source, run, &run->stop}, err);
+    const struct kn_input_env env = {.open = kn_run_open_source, .impl = run, .stop = &run->stop};
+    kn_code rc = kn_input_open(&input, uri, &env, err);
     if (rc != KN_OK)
         return rc;
     const AVStream *st = kn_input_stream(input, AVMEDIA_TYPE_VIDEO, 0);

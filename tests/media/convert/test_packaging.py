@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Containers, segments, groups, copies."""
+import os
 import re
 import unittest
 
-from support import ConvertCase, complaints, convert_groups, output, probe, read, sh
+from support import ConvertCase, complaints, convert_groups, ffmpeg, output, probe, read, sh
 
 
 class Packaging(ConvertCase):
@@ -28,6 +29,39 @@ class Packaging(ConvertCase):
                 self.assertEqual(re.findall(r"#EXTINF:([\d.]+)", text), ["1.000000", "1.000000"])
                 self.assertAlmostEqual(float(probe(f"{container}/x.m3u8")["format"]["duration"]), 2, delta=0.1)
                 self.assertEqual(complaints(f"{container}/x.m3u8"), "")
+
+    def test_what_begins_late_and_what_has_a_hole_keeps_its_place(self):
+        """FFmpeg 5.1 writes fragments where the packet before ended; the second segment begins after the gap."""
+        ffmpeg("-i", "v.mp4", "-itsoffset", "1.2", "-i", "v.mp4", "-map", "0:v", "-map", "1:a", "-c", "copy",
+               "-t", "2", "late.mkv")
+        ffmpeg("-i", "v.mp4", "-vf", "select='not(between(n,20,40))'", "-vsync", "vfr", "-c:v", "libx264",
+               "-preset", "veryfast", "-force_key_frames", "1.6", "-c:a", "copy", "hole.mkv")
+        starts = lambda path, kind: [float(t) for t in sh(
+            "ffprobe", "-v", "error", "-select_streams", kind, "-show_entries", "packet=pts_time", "-of", "csv=p=0",
+            path).replace(",", " ").split()]
+        for source, kind in (("late.mkv", "a"), ("hole.mkv", "v")):
+            with self.subTest(source):
+                self.done([output("f/x.m3u8", "hls-fmp4", subtype="Remux", MuxConfig={"Segment": {"Duration": 1}})],
+                          inputs=(source,))
+                made, were = sorted(starts("f/x.m3u8", kind)), sorted(starts(source, kind))
+                self.assertAlmostEqual(made[0], were[0], delta=0.03)
+                self.assertAlmostEqual(made[-1], were[-1], delta=0.03)
+
+    def test_playlists_and_manifests_say_what_they_are(self):
+        for container in ("m3u8", "hls-fmp4", "mpd", "cmaf"):
+            with self.subTest(container):
+                folder = f"meta-{container}/"
+                result = self.done([output(folder + "x.m3u8", container, MuxConfig={"Segment": {"Duration": 1}})])
+                meta = result["Outputs"][0]["Meta"]
+                basic, video = meta["FileBasicInfo"], meta["VideoStreamInfoList"]
+                self.assertEqual(int(basic["FileSize"]), sum(os.path.getsize(folder + f) for f in os.listdir(folder)))
+                self.assertEqual((basic["FormatName"], basic["Width"], basic["FileUrl"]),
+                                 ("dash" if container == "mpd" else "hls", "160", folder + "x.m3u8"))
+                self.assertAlmostEqual(float(basic["Duration"]), 2, delta=0.05)
+                self.assertAlmostEqual(float(basic["Bitrate"]), int(basic["FileSize"]) * 8 / 1000 / float(basic["Duration"]),
+                                       delta=0.01)
+                self.assertEqual([(v["Index"], v["NumFrames"], v["Codec_name"]) for v in video], [("0", "50", "h264")])
+                self.assertEqual([(a["Index"], a["CodecName"]) for a in meta["AudioStreamInfoList"]], [("1", "aac")])
 
     def test_hls_group_has_a_master_playlist(self):
         video = output("g/video/v.m3u8", "m3u8", audio=None, MuxConfig={"Segment": {"Duration": 1}})

@@ -249,6 +249,72 @@ static void mpd_groups_renditions_by_kind_and_language(void **state)
     assert_non_null(strstr(text, "<S t=\"0\" d=\"5000000\"/>"));
 }
 
+/* ---- reading again ---- */
+// The text with the first `from` in it replaced.
+static void with_change(struct kn_buf *out, const char *text, const char *from, const char *to)
+{
+    const char *at = strstr(text, from);
+    assert_non_null(at);
+    kn_buf_clear(out);
+    kn_buf_printf(out, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+}
+
+static void a_playlist_that_says_something_else_is_found_out(void **state)
+{
+    (void)state;
+    static const char uri[] = "oss://b-1/o/m.m3u8", init[] = "oss://b-1/o/v-init.mp4";
+    const struct kn_manifest_segment s[] = {{"oss://b-1/o/v-00001.m4s", 4960001},
+                                            {"oss://b-1/o/v 00002.m4s", 2500000}};
+    kn_auto(kn_buf_clear) struct kn_buf out = {0}, other = {0};
+    assert_int_equal(kn_media_playlist_write(&out, uri, init, s, 2, NULL), KN_OK);
+    const char *text = kn_buf_text(&out);
+    assert_int_equal(kn_media_playlist_check(text, uri, init, s, 2, NULL), KN_OK);
+    assert_int_equal(kn_media_playlist_check(text, uri, init, s, 1, NULL), KN_EBUG);
+    assert_int_equal(kn_media_playlist_check(text, uri, NULL, s, 2, NULL), KN_EBUG);
+    assert_int_equal(kn_media_playlist_check("", uri, init, s, 2, NULL), KN_EBUG);
+    static const char *const changes[][2] = {
+        {"4.960001", "4.960000"},       {"TARGETDURATION:5", "TARGETDURATION:4"},
+        {"v-00001.m4s", "v-00002.m4s"}, {"v-00001.m4s\n", "v-00001.m4s\nv-00001.m4s\n"},
+        {"#EXT-X-ENDLIST\n", ""},       {"v-init.mp4", "w-init.mp4"},
+        {"#EXTM3U", "EXTM3U"},          {"#EXTINF:2.500000,\n", ""},
+        {"#EXT-X-ENDLIST\n", "#EXT-X-ENDLIST\nmore.ts\n"},
+    };
+    for (size_t i = 0; i < KN_COUNT(changes); i++) {
+        with_change(&other, text, changes[i][0], changes[i][1]);
+        if (kn_media_playlist_check(kn_buf_text(&other), uri, init, s, 2, NULL) != KN_EBUG)
+            fail_msg("'%s' for '%s' went unnoticed", changes[i][1], changes[i][0]);
+    }
+}
+
+static void an_mpd_that_says_something_else_is_found_out(void **state)
+{
+    (void)state;
+    static const char uri[] = "oss://b-1/o/m.mpd";
+    const struct kn_manifest_segment s[] = {{"oss://b-1/o/v&\"1.m4s", 5000000}, {"oss://b-1/o/v-2.m4s", 2500000}};
+    const struct kn_manifest_segment words[] = {{"oss://b-1/o/w.vtt", 7500000}};
+    const struct kn_dash_track tracks[] = {
+        {.kind = KN_RENDITION_VIDEO, .init_uri = "oss://b-1/o/v.mp4", .segments = s, .n_segments = 2},
+        {.kind = KN_RENDITION_AUDIO, .init_uri = "oss://b-1/o/a.mp4", .segments = s, .n_segments = 1},
+        {.kind = KN_RENDITION_SUBTITLE, .segments = words, .n_segments = 1},
+    };
+    kn_auto(kn_buf_clear) struct kn_buf out = {0}, other = {0};
+    assert_int_equal(kn_mpd_write(&out, uri, 7500000, tracks, 3, NULL), KN_OK);
+    const char *text = kn_buf_text(&out);
+    assert_int_equal(kn_mpd_check(text, uri, tracks, 3, NULL), KN_OK);
+    assert_int_equal(kn_mpd_check(text, uri, tracks, 2, NULL), KN_EBUG);
+    static const char *const changes[][2] = {
+        {"v-2.m4s", "v-3.m4s"},   {"d=\"2500000\"", "d=\"2500001\""}, {"sourceURL=\"v.mp4", "sourceURL=\"w.mp4"},
+        {"w.vtt", "v.vtt"},       {"</Representation>", ""},           {"</MPD>", ""},
+        {"          </SegmentTimeline>", "<S d=\"1\"/></SegmentTimeline>"},
+        {"        </SegmentList>", "<SegmentURL media=\"v-3.m4s\"/></SegmentList>"},
+    };
+    for (size_t i = 0; i < KN_COUNT(changes); i++) {
+        with_change(&other, text, changes[i][0], changes[i][1]);
+        if (kn_mpd_check(kn_buf_text(&other), uri, tracks, 3, NULL) != KN_EBUG)
+            fail_msg("'%s' for '%s' went unnoticed", changes[i][1], changes[i][0]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +326,8 @@ int main(void)
         cmocka_unit_test(media_playlist_is_no_master),
         cmocka_unit_test(subtitles_are_one_segment),
         cmocka_unit_test(mpd_groups_renditions_by_kind_and_language),
+        cmocka_unit_test(a_playlist_that_says_something_else_is_found_out),
+        cmocka_unit_test(an_mpd_that_says_something_else_is_found_out),
     };
     return cmocka_run_group_tests_name("features/convert/manifest", tests, NULL, NULL);
 }

@@ -1,26 +1,16 @@
 #pragma once
 /*
- * XML bodies of the OSS and MNS dialects: writing, and reading by libxml2 with everything switched off
- * that reaches out: no network, no external or internal entities (a body with a DTD is refused), no
- * recovery. Element names are compared without their namespace: some clients give one, some none.
+ * Reading the XML bodies of the OSS and MNS dialects, by libxml2 with everything switched off that
+ * reaches out: no network, no external or internal entities (a body with a DTD is refused), no recovery. Element names are compared without their namespace: some clients give one, some none.
  */
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include <libxml/tree.h>
 
 #include "base/arena.h"
-#include "base/buf.h"
 #include "base/error.h"
-
-/* ---- writing ---- */
-
-void kn_xml_text(struct kn_buf *out, const char *text);              // escaped
-void kn_xml(struct kn_buf *out, const char *name, const char *text); // <name>text</name>
-void kn_xml_int(struct kn_buf *out, const char *name, int64_t value);
-
-/* ---- reading ---- */
+#include "base/xml.h"
 
 void kn_xml_free(xmlDoc **doc);
 /* Reason "MalformedXML". At most KN_MAX_XML_BYTES. */

@@ -28,6 +28,8 @@
 #define KN_MAX_QUEUED_JOBS 1000000
 // Receivers that wait for a message: each holds a connection and little more.
 #define KN_MAX_LONG_POLLS 20000
+// Subscriptions of a topic: a publish writes a row for each.
+#define KN_MAX_SUBSCRIPTIONS 100
 // Nonces of reading calls kept in memory for half an hour: 1,100 calls a second, about 100 MiB at
 // the very most; beyond that reads are throttled rather than replays let through.
 #define KN_MAX_NONCES (2 * 1024 * 1024)

@@ -18,6 +18,7 @@
 #include "base/fs.h"
 #include "base/id.h"
 #include "base/strings.h"
+#include "http/x509.h"
 
 #define CA_DAYS 3650
 // Clients refuse server certificates that are valid for longer than 398 days.
@@ -102,28 +103,6 @@ static bool extension_add(X509 *cert, X509 *issuer, int nid, const char *value)
     return is_in;
 }
 
-// A certificate with everything but its extensions and signature; NULL on failure.
-static X509 *cert_begin(EVP_PKEY *key, const char *name, int days)
-{
-    X509 *cert = X509_new();
-    unsigned char serial[16];
-    kn_random(serial, sizeof(serial));
-    serial[0] &= 0x7F;
-    BIGNUM *number = BN_bin2bn(serial, sizeof(serial), NULL);
-    bool is_made = cert && number && X509_set_version(cert, X509_VERSION_3) == 1 &&
-                   BN_to_ASN1_INTEGER(number, X509_get_serialNumber(cert)) != NULL &&
-                   X509_gmtime_adj(X509_getm_notBefore(cert), -60 * 60L) != NULL &&
-                   X509_gmtime_adj(X509_getm_notAfter(cert), (long)days * DAY_S) != NULL &&
-                   X509_set_pubkey(cert, key) == 1 &&
-                   X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_UTF8,
-                                              (const unsigned char *)name, -1, -1, 0) == 1;
-    BN_free(number);
-    if (is_made)
-        return cert;
-    X509_free(cert);
-    return NULL;
-}
-
 static kn_code ca_make(X509 **out_cert, EVP_PKEY **out_key, const struct kn_tls_auto *paths,
                        const char *ca_key_file, struct kn_error *err)
 {
@@ -131,7 +110,7 @@ static kn_code ca_make(X509 **out_cert, EVP_PKEY **out_key, const struct kn_tls_
     kn_id_hex(id);
     (void)snprintf(name, sizeof(name), "Kinora local authority %.8s", id);
     *out_key = EVP_EC_gen("P-256");
-    *out_cert = *out_key ? cert_begin(*out_key, name, CA_DAYS) : NULL;
+    *out_cert = *out_key ? kn_x509_begin(*out_key, name, CA_DAYS) : NULL;
     X509 *cert = *out_cert;
     if (!cert || X509_set_issuer_name(cert, X509_get_subject_name(cert)) != 1 ||
         !extension_add(cert, cert, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") ||
@@ -194,7 +173,7 @@ static kn_code server_make(const struct kn_tls_auto *paths, X509 *ca, EVP_PKEY *
         names_add(&names, *hosts);
 
     kn_auto(key_free_at) EVP_PKEY *key = EVP_EC_gen("P-256");
-    kn_auto(x509_free_at) X509 *cert = key ? cert_begin(key, "Kinora", SERVER_DAYS) : NULL;
+    kn_auto(x509_free_at) X509 *cert = key ? kn_x509_begin(key, "Kinora", SERVER_DAYS) : NULL;
     if (!cert || !kn_buf_ok(&names) ||
         X509_set_issuer_name(cert, X509_get_subject_name(ca)) != 1 ||
         !extension_add(cert, ca, NID_basic_constraints, "critical,CA:FALSE") ||

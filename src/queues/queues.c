@@ -47,6 +47,7 @@ kn_code kn_queues_open(struct kn_queues **out, const struct kn_queues_config *co
     queues->db = config->db;
     queues->now = config->now;
     queues->now_context = config->now_context;
+    (void)kn_copy(queues->account_id, sizeof(queues->account_id), config->account_id);
     pthread_mutex_init(&queues->usage_lock, NULL);
     kn_code rc = kn_db_write(queues->db, key_in_tx, queues->receipt_key, err);
     if (rc == KN_OK)
@@ -395,7 +396,7 @@ static kn_code prune_in_tx(struct kn_tx *tx, void *context, struct kn_error *err
     call->n = n;
     for (bool is_done = false; rc == KN_OK && call->n < call->max && !is_done;)
         rc = prune_removed(tx, call, &is_done, err);
-    // Two pushes of one message may have ended at the same moment, each seeing the other.
+    // What only subscriptions that were removed were to be told of.
     if (rc == KN_OK && call->n < call->max)
         rc = kn_tx_run(tx, &n, err,
                        "DELETE FROM topic_message WHERE seq IN (SELECT m.seq FROM topic_message m"

@@ -27,6 +27,7 @@ struct kn_queues;
 
 struct kn_queues_config {
     struct kn_db *db; // borrowed, outlives us
+    const char *account_id; // TopicOwner, Subscriber; copied; NULL: ""
     // The clock; NULL: the database's. Tests let days pass with it.
     int64_t (*now)(void *context);
     void *now_context;

@@ -29,7 +29,9 @@
 #include "http/tls_auto.h"
 #include "jobs/jobs.h"
 #include "objects/store.h"
+#include "queues/push.h"
 #include "queues/queues.h"
+#include "queues/signer.h"
 #include "server/credentials.h"
 #include "server/front.h"
 #include "server/housekeeping.h"
@@ -46,6 +48,8 @@ struct kn_service {
     struct kn_store *store;
     struct kn_jobs *jobs;
     struct kn_queues *queues;
+    struct kn_signer *signer;
+    struct kn_pushes *pushes;
     struct kn_event_source event_source;
     struct kn_events *events;
     struct kn_housekeeping *housekeeping;
@@ -145,7 +149,10 @@ static kn_code records_start(struct kn_service *s, const struct kn_config *confi
 {
     kn_code rc = kn_access_open(&s->access, s->db, err);
     if (rc == KN_OK)
-        rc = kn_queues_open(&s->queues, &(struct kn_queues_config){.db = s->db}, err);
+        rc = kn_queues_open(&s->queues, &(struct kn_queues_config){.db = s->db, .account_id = config->account_id},
+                            err);
+    if (rc == KN_OK)
+        rc = kn_signer_open(&s->signer, s->db, err);
     if (rc == KN_OK)
         rc = kn_credentials_ensure(s->access, config->data, err);
     int n_recovered = 0; // on SQLite: what ran when the process before us died
@@ -256,7 +263,8 @@ static kn_code fronts_start(struct kn_service *s, const struct kn_config *config
                     &(struct kn_mns_config){.queues = s->queues,
                                             .access = s->access,
                                             .public_url = config->public_mns,
-                                            .account_id = config->account_id},
+                                            .account_id = config->account_id,
+                                            .certificate = kn_signer_certificate(s->signer)},
                     err);
     if (rc != KN_OK)
         return rc;
@@ -271,6 +279,20 @@ static kn_code fronts_start(struct kn_service *s, const struct kn_config *config
                                                 .on_error = kn_front_on_error,
                                                 .context = &s->front},
                       s->api_url, err);
+}
+
+// Receivers are told where the certificate is, so the queues' listener comes first.
+static kn_code pushes_start(struct kn_service *s, const struct kn_config *config,
+                            struct kn_error *err)
+{
+    char url[MAX_URL + 64];
+    (void)snprintf(url, sizeof(url), "%s" KN_MNS_CERTIFICATE_PATH,
+                   config->public_mns ? config->public_mns : s->mns_url);
+    kn_code rc = kn_pushes_new(&s->pushes,
+                               &(struct kn_pushes_config){
+                                   .queues = s->queues, .signer = s->signer, .client = s->client},
+                               err);
+    return rc == KN_OK ? kn_pushes_start(s->pushes, url, err) : rc;
 }
 
 /* ---- workers ---- */
@@ -320,6 +342,8 @@ kn_code kn_service_start(struct kn_service **out, const struct kn_config *config
         rc = records_start(s, config, err);
     if (rc == KN_OK)
         rc = fronts_start(s, config, err);
+    if (rc == KN_OK)
+        rc = pushes_start(s, config, err);
     if (rc == KN_OK)
         rc = workers_start(s, config, worker_program, err);
     if (rc == KN_OK)
@@ -397,10 +421,12 @@ void kn_service_stop(struct kn_service **service, int64_t grace_us)
     kn_supervisor_free(&s->supervisor);
     kn_housekeeping_free(&s->housekeeping);
     kn_events_free(&s->events);
+    kn_pushes_free(&s->pushes);
     kn_http_server_free(&s->server);
     kn_oss_free(&s->oss);
     kn_mns_free(&s->mns);
     kn_api_free(&s->api);
+    kn_signer_close(&s->signer);
     kn_queues_close(&s->queues);
     kn_jobs_close(&s->jobs);
     kn_store_close(&s->store);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Queues and topics through the official client, @alicloud/mns.
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createHash, createVerify } from 'node:crypto';
+import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 
 import MNSClient from '@alicloud/mns';
@@ -128,4 +129,123 @@ test('an endpoint that ends in a slash, a wrong secret, an unknown key', async (
     'SignatureDoesNotMatch');
   await rejects(clientFor({ mns: kinora.mns, key: { id: 'NOBODY', secret: 'x' } }).getQueueAttributes('slashed'),
     'InvalidAccessKeyId');
+});
+
+// The client's subscribe() and its like are empty; its put() signs and sends what it is given.
+const subscribe = (topic, name, members, query = '') => mns.put(`/topics/${topic}/subscriptions/${name}${query}`,
+  'Subscription', Buffer.from(`<?xml version="1.0"?><Subscription xmlns="http://mns.aliyuncs.com/doc/v1/">${
+    Object.entries(members).map(([k, v]) => `<${k}>${v}</${k}>`).join('')}</Subscription>`), ['location']);
+
+// A receiver of pushes. answer(n) says with which status its nth request is answered.
+async function startSubscriber(answer) {
+  const pushes = [];
+  const server = createServer((request, response) => {
+    let body = '';
+    request.setEncoding('utf8');
+    request.on('data', (text) => { body += text; });
+    request.on('end', () => {
+      pushes.push({ url: request.url, headers: request.headers, body });
+      const status = answer(pushes.length);
+      response.writeHead(status, status === 302 ? { location: '/elsewhere' } : {}).end();
+    });
+  });
+  await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  return {
+    pushes,
+    url: `http://127.0.0.1:${server.address().port}`,
+    async seen(n) {
+      for (let i = 0; i < 1200 && pushes.length < n; i++) await new Promise((resolve) => { setTimeout(resolve, 50); });
+      assert.ok(pushes.length >= n, `${pushes.length} of ${n} pushes arrived`);
+    },
+    stop: () => new Promise((resolve) => { server.closeAllConnections(); server.close(resolve); }),
+  };
+}
+
+function signedText({ url, headers }, without = []) {
+  const mnsLines = Object.keys(headers).filter((name) => name.startsWith('x-mns-') && !without.includes(name)).sort()
+    .map((name) => `${name}:${headers[name]}\n`).join('');
+  return `POST\n${headers['content-md5']}\n${headers['content-type']}\n${headers.date}\n${mnsLines}${url}`;
+}
+
+test('a topic is made, described, changed, listed', async () => {
+  assert.equal((await mns.createTopic('news', { MaximumMessageSize: 2048 })).code, 201);
+  assert.equal((await mns.createTopic('news', { MaximumMessageSize: 2048 })).code, 204);
+  await rejects(mns.createTopic('news', { MaximumMessageSize: 4096 }), 'TopicAlreadyExist');
+  assert.equal((await mns.setTopicAttributes('news', { MaximumMessageSize: 4096 })).code, 204);
+  const { body } = await mns.getTopicAttributes('news');
+  assert.equal(body.MaximumMessageSize, '4096');
+  assert.equal(body.MessageRetentionPeriod, '86400');
+  assert.match(JSON.stringify((await mns.listTopic('', 10, 'ne')).body), /\/topics\/news"/);
+  await rejects(mns.getTopicAttributes('olds'), 'TopicNotExist');
+  await rejects(mns.publishMessage('olds', { MessageBody: 'x' }), 'TopicNotExist');
+  await rejects(mns.publishMessage('news', { MessageBody: 'x'.repeat(4097) }), 'InvalidArgument');
+});
+
+test('a subscribed queue gets what its filter lets through, in its format', async () => {
+  await mns.createTopic('city', {});
+  await mns.createQueue('paper', {});
+  await mns.createQueue('flash', {});
+  const endpoint = (queue) => `acs:mns:cn-shanghai:${account}:queues/${queue}`;
+  const made = await subscribe('city', 'all', { Endpoint: endpoint('paper'), NotifyContentFormat: 'JSON' });
+  assert.equal(made.code, 201);
+  assert.match(made.headers.location, /\/topics\/city\/subscriptions\/all$/);
+  assert.equal((await subscribe('city', 'all', { Endpoint: endpoint('paper'), NotifyContentFormat: 'JSON' })).code, 204);
+  await rejects(subscribe('city', 'all', { Endpoint: endpoint('flash') }), 'SubscriptionAlreadyExist');
+  await rejects(subscribe('city', 'bad', { Endpoint: 'mail:directmail:someone' }), 'EndpointInvalid');
+  await rejects(subscribe('nowhere', 's', { Endpoint: endpoint('flash') }), 'TopicNotExist');
+  await subscribe('city', 'urgent', { Endpoint: endpoint('flash'), FilterTag: 'urgent', NotifyContentFormat: 'SIMPLIFIED' });
+  const slow = await mns.publishMessage('city', { MessageBody: 'a slow day' });
+  const fire = await mns.publishMessage('city', { MessageBody: 'fire! 中', MessageTag: 'urgent' });
+  const paper = (await mns.batchReceiveMessage('paper', 16)).body.map((m) => JSON.parse(m.MessageBody));
+  assert.deepEqual(paper.map((m) => [m.MessageId, m.Message, m.MessageTag, m.TopicName, m.SubscriptionName, m.TopicOwner]),
+    [[slow.body.MessageId, 'a slow day', undefined, 'city', 'all', account],
+      [fire.body.MessageId, 'fire! 中', 'urgent', 'city', 'all', account]]);
+  const flash = await mns.batchReceiveMessage('flash', 16);
+  assert.deepEqual(flash.body.map((m) => m.MessageBody), ['fire! 中']);
+  const got = await mns.get('/topics/city/subscriptions/urgent', 'Subscription');
+  assert.equal(got.body.FilterTag, 'urgent');
+  assert.equal(got.body.NotifyStrategy, 'BACKOFF_RETRY');
+  assert.equal((await subscribe('city', 'urgent', { NotifyStrategy: 'EXPONENTIAL_DECAY_RETRY' }, '?metaoverride=true')).code, 204);
+  assert.equal((await mns.get('/topics/city/subscriptions/urgent', 'Subscription')).body.NotifyStrategy, 'EXPONENTIAL_DECAY_RETRY');
+  const list = await mns.get('/topics/city/subscriptions', 'Subscriptions');
+  assert.match(JSON.stringify(list.body), /subscriptions\/all"[^]*subscriptions\/urgent"/);
+  assert.equal((await mns.delete('/topics/city/subscriptions/urgent', 'Subscription', '')).code, 204);
+  await rejects(mns.get('/topics/city/subscriptions/urgent', 'Subscription'), 'SubscriptionNotExist');
+  assert.equal((await mns.delete('/topics/city', 'Topic', '')).code, 204);
+});
+
+test('pushes are signed, in three formats, and tried again until a 2xx', async () => {
+  await mns.createTopic('push', {});
+  const formats = ['XML', 'JSON', 'SIMPLIFIED'];
+  const subscribers = await Promise.all(formats.map(() => startSubscriber(() => 204)));
+  // The first answers of this one do not count; its strategy tries again after 1 s, 2 s, 4 s.
+  const stubborn = await startSubscriber((n) => [500, 302, 404][n - 1] ?? 200);
+  for (const [i, format] of formats.entries()) {
+    const path = format === 'JSON' ? '/in/box?a=1&amp;b=2' : '';
+    await subscribe('push', format, { Endpoint: `${subscribers[i].url}${path}`, NotifyContentFormat: format });
+  }
+  await subscribe('push', 'stubborn', { Endpoint: stubborn.url, NotifyStrategy: 'EXPONENTIAL_DECAY_RETRY' });
+  const { body: { MessageId } } = await mns.publishMessage('push', { MessageBody: 'it is done', MessageTag: 'done' });
+  const certificate = await (await fetch(`http://${kinora.mns}/.well-known/mns-cert.pem`)).text();
+  for (const [i, format] of formats.entries()) {
+    await subscribers[i].seen(1);
+    const push = subscribers[i].pushes[0];
+    assert.equal(push.url, format === 'JSON' ? '/in/box?a=1&b=2' : '/notifications');
+    assert.equal(push.headers['user-agent'], 'Aliyun Notification Service Agent');
+    assert.equal(push.headers['x-mns-message-id'], MessageId);
+    assert.equal(Buffer.from(push.headers['x-mns-signing-cert-url'], 'base64').toString(),
+      `http://${kinora.mns}/.well-known/mns-cert.pem`);
+    const hex = createHash('md5').update(push.body).digest('hex');
+    assert.equal(push.headers['content-md5'], Buffer.from(hex).toString('base64'));
+    assert.ok(createVerify('RSA-SHA1').update(signedText(push)).verify(certificate, push.headers.authorization, 'base64'));
+    assert.ok(createVerify('RSA-SHA256').update(signedText(push, ['x-mns-signature-sha256']))
+      .verify(certificate, push.headers['x-mns-signature-sha256'], 'base64'));
+  }
+  assert.match(subscribers[0].pushes[0].body, /<Message>it is done<\/Message><MessageTag>done<\/MessageTag><PublishTime>\d{13}</);
+  assert.equal(JSON.parse(subscribers[1].pushes[0].body).Message, 'it is done');
+  assert.equal(subscribers[2].pushes[0].body, 'it is done');
+  assert.equal(subscribers[2].pushes[0].headers['x-mns-message-tag'], 'done');
+  await stubborn.seen(4);
+  assert.ok(stubborn.pushes.every(({ url }) => url === '/notifications'), 'no redirect is followed');
+  await Promise.all([...subscribers, stubborn].map((one) => one.stop()));
 });

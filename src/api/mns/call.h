@@ -115,7 +115,7 @@ kn_code kn_mns_reply_empty(struct kn_mns_call *call, int status);
 kn_code kn_mns_reply_created(struct kn_mns_call *call, bool is_new);
 void kn_mns_reply_error(struct kn_mns_call *call, const struct kn_error *err);
 
-/* ---- operations; queue.c, message.c ---- */
+/* ---- operations; queue.c, message.c, topic.c ---- */
 
 kn_code kn_mns_list_queue(struct kn_mns_call *call, struct kn_error *err);
 kn_code kn_mns_put_queue(struct kn_mns_call *call, struct kn_error *err);
@@ -126,3 +126,12 @@ kn_code kn_mns_receive(struct kn_mns_call *call, struct kn_error *err);
 kn_code kn_mns_peek(struct kn_mns_call *call, struct kn_error *err);
 kn_code kn_mns_hide(struct kn_mns_call *call, struct kn_error *err);
 kn_code kn_mns_delete(struct kn_mns_call *call, struct kn_error *err);
+kn_code kn_mns_list_topic(struct kn_mns_call *call, struct kn_error *err);
+kn_code kn_mns_put_topic(struct kn_mns_call *call, struct kn_error *err);
+kn_code kn_mns_get_topic(struct kn_mns_call *call, struct kn_error *err);
+kn_code kn_mns_delete_topic(struct kn_mns_call *call, struct kn_error *err);
+kn_code kn_mns_publish(struct kn_mns_call *call, struct kn_error *err);
+kn_code kn_mns_list_subscription(struct kn_mns_call *call, struct kn_error *err);
+kn_code kn_mns_put_subscription(struct kn_mns_call *call, struct kn_error *err);
+kn_code kn_mns_get_subscription(struct kn_mns_call *call, struct kn_error *err);
+kn_code kn_mns_unsubscribe(struct kn_mns_call *call, struct kn_error *err);

@@ -50,6 +50,20 @@ static const struct operation {
      kn_mns_hide},
     {"DeleteMessage", "DELETE", "queues", true, "messages", false, NULL, KN_ROLE_OPERATE,
      kn_mns_delete},
+    {"ListTopic", "GET", "topics", false, NULL, false, NULL, KN_ROLE_READ, kn_mns_list_topic},
+    {"PutTopic", "PUT", "topics", true, NULL, false, NULL, KN_ROLE_ADMIN, kn_mns_put_topic},
+    {"GetTopicAttributes", "GET", "topics", true, NULL, false, NULL, KN_ROLE_READ, kn_mns_get_topic},
+    {"DeleteTopic", "DELETE", "topics", true, NULL, false, NULL, KN_ROLE_ADMIN, kn_mns_delete_topic},
+    {"PublishMessage", "POST", "topics", true, "messages", false, NULL, KN_ROLE_OPERATE,
+     kn_mns_publish},
+    {"ListSubscriptionByTopic", "GET", "topics", true, "subscriptions", false, NULL, KN_ROLE_READ,
+     kn_mns_list_subscription},
+    {"Subscribe", "PUT", "topics", true, "subscriptions", true, NULL, KN_ROLE_ADMIN,
+     kn_mns_put_subscription},
+    {"GetSubscriptionAttributes", "GET", "topics", true, "subscriptions", true, NULL, KN_ROLE_READ,
+     kn_mns_get_subscription},
+    {"Unsubscribe", "DELETE", "topics", true, "subscriptions", true, NULL, KN_ROLE_ADMIN,
+     kn_mns_unsubscribe},
 };
 _Static_assert(KN_COUNT(operations) <= KN_MNS_MAX_OPERATIONS, "the counters have a place for each");
 
@@ -102,6 +116,7 @@ kn_code kn_mns_new(struct kn_mns **out, const struct kn_mns_config *config, stru
     const char *public_url = config->public_url ? config->public_url : "";
     mns->config.public_url = kn_arena_strdup(&mns->arena, public_url);
     mns->config.account_id = kn_arena_strdup(&mns->arena, config->account_id);
+    mns->config.certificate = kn_arena_strdup(&mns->arena, config->certificate);
     if (!mns->config.public_url || !mns->config.account_id) {
         kn_mns_free(&mns);
         return kn_fail(err, KN_ENOMEM, "no memory for the queues' front");
@@ -431,8 +446,21 @@ static void on_body(struct kn_http_request *request, void *context)
     kn_http_run(request, run_on_pool, context);
 }
 
+// For receivers of pushes, who have no key here.
+static void reply_certificate(struct kn_http_request *request, const char *pem)
+{
+    kn_http_set(request, "Content-Type", "application/x-pem-file");
+    kn_http_reply(request, 200, pem, strlen(pem));
+}
+
 void kn_mns_handle(struct kn_http_request *request, void *context)
 {
+    const struct kn_mns *mns = context;
+    if (mns->config.certificate && strcmp(kn_http_path(request), KN_MNS_CERTIFICATE_PATH) == 0 &&
+        strcmp(kn_http_method(request), "GET") == 0) {
+        reply_certificate(request, mns->config.certificate);
+        return;
+    }
     kn_http_collect(request, KN_MAX_XML_BYTES, on_body, context);
 }
 

@@ -17,11 +17,15 @@
 
 struct kn_mns;
 
+// Where receivers of pushes find the certificate they are signed with.
+#define KN_MNS_CERTIFICATE_PATH "/.well-known/mns-cert.pem"
+
 struct kn_mns_config {
     struct kn_queues *queues;         // borrowed
     struct kn_access *access;         // borrowed
     const char *public_url;           // "http://1234.mns.media.example": in answers; NULL: the Host sent
     const char *account_id;
+    const char *certificate;          // of pushes, PEM; NULL: none is served
     int64_t (*now_us)(void *context); // of signatures; NULL: the wall clock
     void *now_context;
 };

@@ -8,6 +8,7 @@
 
 const struct kn_command kn_commands[] = {
     {"convert", "on files, no server", "convert a film, with many audio tracks", kn_cmd_convert},
+    {"captions", "on files, no server", "read captions and write them in another format", kn_cmd_captions},
     {"doctor", "this machine", "what this machine can do, and what is missing", kn_cmd_doctor},
     {"serve", "the service", "the API, the object store and workers on this machine",
      kn_cmd_serve},

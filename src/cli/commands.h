@@ -4,6 +4,7 @@
 int kn_cmd_backup(int argc, char **argv);
 int kn_cmd_buckets(int argc, char **argv);
 int kn_cmd_call(int argc, char **argv);
+int kn_cmd_captions(int argc, char **argv);
 int kn_cmd_completion(int argc, char **argv);
 int kn_cmd_convert(int argc, char **argv);
 int kn_cmd_cp(int argc, char **argv);

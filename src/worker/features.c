@@ -3,8 +3,10 @@
 #include "worker/feature.h"
 
 #include "features/convert/convert.h"
+#include "features/extract/extract.h"
 
 const struct kn_worker_feature kn_worker_features[] = {
     {"convert", NULL, kn_convert_run},
+    {"extract", NULL, kn_extract_run},
     {NULL, NULL, NULL},
 };

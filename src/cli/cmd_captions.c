@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* kinora captions: caption files read, worked on and written in another format, without a server. */
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/strings.h"
+#include "base/time.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/table.h"
+#include "cli/worker_program.h"
+#include "features/extract/extract_spec.h"
+#include "supervisor/local.h"
+
+struct options {
+    char **inputs; // borrowed from argv
+    int n_inputs;
+    const char *out, *format, *language, *line_end;
+    int64_t shift_us;
+    double scale;
+    bool removes_hearing_impaired, has_mark, lists, is_json, overwrites, wants_help;
+};
+
+static void help_print(void)
+{
+    (void)puts(
+        "usage: kinora captions FILE… -o OUTPUT [OPTIONS]\n"
+        "       kinora captions FILE… --list\n\n"
+        "Read captions (SubRip, WebVTT, ASS, SSA, TTML, SCC, SAMI, MicroDVD and more, in any encoding)\n"
+        "and write them as SubRip, WebVTT or ASS.\n\n"
+        "options\n"
+        "  -o, --output PATH     the file, or a folder ('out/'); {name} is the input's name without its\n"
+        "                        extension, {autoext} the format's extension\n"
+        "  --format FORMAT       srt, webvtt or ass; without it the output's extension says, else srt\n"
+        "  --list                say what the files are, and write nothing\n"
+        "  --language LANG       what they are in (zh, pl, …): helps with files that are not Unicode\n"
+        "  --shift SECONDS       show everything later, or earlier when negative\n"
+        "  --scale FACTOR        stretch the times; 25/23.976 is a factor too\n"
+        "  --remove-hearing-impaired\n"
+        "                        without [sounds], NAMES: and sung lines\n"
+        "  --bom                 begin with a byte order mark, which some television sets ask for\n"
+        "  --line-end lf|crlf    CR LF in SubRip, LF in the others when not given\n"
+        "  --overwrite           replace outputs that exist; without it nothing is ever replaced\n"
+        "  --json                print the result as JSON\n"
+        "  --help\n\n"
+        "examples\n"
+        "  kinora captions film.srt -o film.vtt\n"
+        "  kinora captions film.zh.srt --language zh --shift -1.5 -o film.ass\n"
+        "  kinora captions *.ass -o 'out/{name}.{autoext}' --format srt --remove-hearing-impaired");
+}
+
+/* ---- options ---- */
+// "1.5", or "25/23.976".
+static bool factor_read(const char *text, double *out)
+{
+    char first[32];
+    double over = 1;
+    const char *slash = strchr(text, '/');
+    if (slash && (size_t)(slash - text) < sizeof(first)) {
+        (void)snprintf(first, sizeof(first), "%.*s", (int)(slash - text), text);
+        if (!kn_parse_double(first, out) || !kn_parse_double(slash + 1, &over) || fabs(over) < 1e-9)
+            return false;
+        *out /= over;
+    } else if (!kn_parse_double(text, out)) {
+        return false;
+    }
+    return *out >= 0.1 && *out <= 10;
+}
+
+static int shift_read(struct options *options, const char *text)
+{
+    double seconds;
+    if (!kn_parse_double(text, &seconds) || fabs(seconds) > 3600000)
+        return kn_cli_usage("captions", "--shift '%s' is no number of seconds", text);
+    options->shift_us = llround(seconds * KN_SECOND);
+    return KN_EXIT_OK;
+}
+
+static const char *format_of(const char *name)
+{
+    const char *dot = strrchr(kn_fs_name(name), '.');
+    const char *word = dot ? dot + 1 : name;
+    if (kn_equal_nocase(word, "vtt") || kn_equal_nocase(word, "webvtt"))
+        return "webvtt";
+    return kn_equal_nocase(word, "ass") ? "ass" : kn_equal_nocase(word, "srt") ? "srt" : NULL;
+}
+
+static int options_check(struct options *options)
+{
+    if (!options->n_inputs)
+        return kn_cli_usage("captions", "which file?");
+    if (options->lists)
+        return KN_EXIT_OK;
+    if (!options->out)
+        return kn_cli_usage("captions", "where to? -o FILE is missing, or --list");
+    if (options->n_inputs > 1 && !kn_ends_with(options->out, "/") && !strstr(options->out, "{name}"))
+        return kn_cli_usage("captions", "several files want a folder or {name}: -o '%s/'", options->out);
+    if (!options->format)
+        options->format = format_of(options->out);
+    if (!options->format)
+        options->format = "srt";
+    return KN_EXIT_OK;
+}
+
+// KN_EXIT_OK, or the status to leave with.
+static int options_read(struct options *options, int argc, char **argv)
+{
+    enum { FORMAT = 256, LIST, LANGUAGE, SHIFT, SCALE, IMPAIRED, BOM, LINE_END, OVERWRITE, JSON, HELP };
+    static const struct option longs[] = {
+        {"output", required_argument, NULL, 'o'},      {"format", required_argument, NULL, FORMAT},
+        {"list", no_argument, NULL, LIST},             {"language", required_argument, NULL, LANGUAGE},
+        {"shift", required_argument, NULL, SHIFT},     {"scale", required_argument, NULL, SCALE},
+        {"remove-hearing-impaired", no_argument, NULL, IMPAIRED}, {"bom", no_argument, NULL, BOM},
+        {"line-end", required_argument, NULL, LINE_END}, {"overwrite", no_argument, NULL, OVERWRITE},
+        {"json", no_argument, NULL, JSON},             {"help", no_argument, NULL, HELP},
+        {NULL, 0, NULL, 0},
+    };
+    int status = KN_EXIT_OK, c;
+    opterr = 0;
+    while (status == KN_EXIT_OK && (c = getopt_long(argc, argv, ":o:h", longs, NULL)) != -1) {
+        switch (c) {
+        case 'o': options->out = optarg; break;
+        case FORMAT:
+            options->format = format_of(optarg);
+            if (!options->format)
+                return kn_cli_usage("captions", "--format '%s' is none of srt, webvtt, ass", optarg);
+            break;
+        case LIST: options->lists = true; break;
+        case LANGUAGE: options->language = optarg; break;
+        case SHIFT: status = shift_read(options, optarg); break;
+        case SCALE:
+            if (!factor_read(optarg, &options->scale))
+                return kn_cli_usage("captions", "--scale '%s' is no factor from 0.1 to 10", optarg);
+            break;
+        case IMPAIRED: options->removes_hearing_impaired = true; break;
+        case BOM: options->has_mark = true; break;
+        case LINE_END:
+            if (strcmp(optarg, "lf") != 0 && strcmp(optarg, "crlf") != 0)
+                return kn_cli_usage("captions", "--line-end '%s' is neither lf nor crlf", optarg);
+            options->line_end = optarg;
+            break;
+        case OVERWRITE: options->overwrites = true; break;
+        case JSON: options->is_json = true; break;
+        case 'h':
+        case HELP: options->wants_help = true; return KN_EXIT_OK;
+        case ':': return kn_cli_usage("captions", "'%s' wants a value", argv[optind - 1]);
+        default: return kn_cli_usage("captions", "there is no option '%s'", argv[optind - 1]);
+        }
+    }
+    options->inputs = argv + optind;
+    options->n_inputs = argc - optind;
+    return status == KN_EXIT_OK ? options_check(options) : status;
+}
+
+/* ---- the job ---- */
+// The output's path with {name} replaced; of a folder, "<folder>/{name}.{autoext}". malloc'd.
+static char *target_of(const struct options *options, const char *input)
+{
+    kn_auto(kn_buf_clear) struct kn_buf path = {0};
+    const char *name = kn_fs_name(input), *dot = strrchr(name, '.');
+    const size_t n = dot && dot != name ? (size_t)(dot - name) : strlen(name);
+    static const char variable[] = "{name}";
+    const char *at, *rest = options->out;
+    while ((at = strstr(rest, variable))) {
+        kn_buf_add(&path, rest, (size_t)(at - rest));
+        kn_buf_add(&path, name, n);
+        rest = at + sizeof(variable) - 1;
+    }
+    kn_buf_puts(&path, rest);
+    if (kn_ends_with(options->out, "/")) {
+        kn_buf_add(&path, name, n);
+        kn_buf_puts(&path, ".{autoext}");
+    }
+    return kn_buf_take(&path);
+}
+
+static kn_code spec_make(json_t **out, const struct options *options, struct kn_error *err)
+{
+    json_t *sources = json_array();
+    for (int i = 0; i < options->n_inputs; i++) {
+        kn_auto(kn_free) char *target = options->lists ? NULL : target_of(options, options->inputs[i]);
+        (void)json_array_append_new(sources, json_pack("{s:s, s:s*, s:s*}", "Uri", options->inputs[i],
+                                                       "Target", target, "Language", options->language));
+    }
+    if (json_array_size(sources) != (size_t)options->n_inputs) {
+        json_decref(sources);
+        return kn_fail(err, KN_EINVAL, "a file's name is no UTF-8");
+    }
+    *out = json_pack("{s:o, s:s*, s:b, s:I, s:f, s:b, s:b, s:s*}", "Sources", sources, "Format",
+                     options->format, "ListOnly", options->lists, "ShiftUs", (json_int_t)options->shift_us,
+                     "Scale", options->scale, "RemoveHearingImpaired", options->removes_hearing_impaired,
+                     "ByteOrderMark", options->has_mark, "LineEnd", options->line_end);
+    kn_auto(kn_extract_spec_clear) struct kn_extract_spec spec = {0};
+    return *out ? kn_extract_spec_load(&spec, *out, err) : kn_fail(err, KN_ENOMEM, "no memory for a job");
+}
+
+static kn_code captions(const struct options *options, json_t **out_result, struct kn_error *err)
+{
+    json_auto_t *spec = NULL;
+    kn_auto(kn_free) char *program = kn_worker_program();
+    kn_code rc = spec_make(&spec, options, err);
+    if (rc)
+        return rc;
+    const struct kn_local_config local = {
+        .program = program ? program : "kinora-worker",
+        .catches_signals = true,
+        .keeps_existing = !options->overwrites,
+    };
+    return kn_local_run(&local, "extract", spec, out_result, err);
+}
+
+/* ---- what is told ---- */
+static void warnings_print(const json_t *files, bool is_list)
+{
+    size_t i, k;
+    const json_t *file, *warning;
+    json_array_foreach(files, i, file)
+    {
+        const char *source = kn_json_get(file, "Source", "");
+        if (json_object_get(file, "Message"))
+            (void)fprintf(stderr, "kinora: %s\n", kn_json_get(file, "Message", ""));
+        if (is_list)
+            continue; // counted in the table
+        json_array_foreach(json_object_get(file, "Warnings"), k, warning)
+        {
+            const json_int_t line = json_integer_value(json_object_get(warning, "Line"));
+            if (line > 0)
+                (void)fprintf(stderr, "%s:%lld: %s\n", source, (long long)line, kn_json_get(warning, "Text", ""));
+            else
+                (void)fprintf(stderr, "%s: %s\n", source, kn_json_get(warning, "Text", ""));
+        }
+        const size_t n = json_array_size(json_object_get(file, "Warnings"));
+        const json_int_t all = json_integer_value(json_object_get(file, "Problems"));
+        if (all > (json_int_t)n)
+            (void)fprintf(stderr, "%s: and %lld more\n", source, (long long)all - (long long)n);
+    }
+}
+
+static void files_print(const json_t *files, bool is_list)
+{
+    static const struct kn_column columns[] = {
+        {"FILE", "Source"}, {"KIND", "Kind"},     {"ENCODING", "Encoding"}, {"LANGUAGE", "Language"},
+        {"CUES", "Cues"},   {"PROBLEMS", "Problems"}, {NULL, NULL},
+    };
+    size_t i;
+    const json_t *file;
+    if (is_list) {
+        kn_table_print(files, columns, "captions");
+        return;
+    }
+    json_array_foreach(files, i, file)
+        if (!json_object_get(file, "Message"))
+            (void)puts(kn_json_get(file, "Uri", ""));
+}
+
+static const char *advice_of(const struct kn_error *err)
+{
+    switch (err->code) {
+    case KN_ECONFLICT: return "give --overwrite to replace it, or another -o";
+    case KN_EINVAL: return "see 'kinora captions --help'";
+    case KN_ENOTFOUND: return "check the name";
+    case KN_ECANCELED: return "nothing was written";
+    default: return NULL;
+    }
+}
+
+int kn_cmd_captions(int argc, char **argv)
+{
+    struct options options = {.scale = 1};
+    struct kn_error err = {0};
+    json_auto_t *result = NULL;
+    const int status = options_read(&options, argc, argv);
+    if (status != KN_EXIT_OK)
+        return status;
+    if (options.wants_help)
+        return help_print(), KN_EXIT_OK;
+    const kn_code rc = captions(&options, &result, &err);
+    const json_t *files = json_object_get(result, "Files");
+    bool has_failed = rc != KN_OK;
+    if (result && options.is_json) {
+        kn_cli_print_json(result);
+    } else if (rc == KN_OK) {
+        warnings_print(files, options.lists);
+        files_print(files, options.lists);
+    }
+    size_t i;
+    const json_t *file;
+    json_array_foreach(files, i, file)
+        has_failed = has_failed || json_object_get(file, "Message");
+    if (rc != KN_OK)
+        return kn_cli_fail(&err, advice_of(&err));
+    return has_failed ? KN_EXIT_FAILED : KN_EXIT_OK;
+}

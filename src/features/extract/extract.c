@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "features/extract/extract.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/limits.h"
+#include "base/strings.h"
+#include "engine/caption/edit.h"
+#include "engine/caption/file.h"
+#include "features/extract/extract_spec.h"
+
+#define READ_BYTES (256 * 1024)
+
+/* ---- bytes ---- */
+static kn_code source_read(struct kn_context *context, const char *uri, struct kn_buf *out, struct kn_error *err)
+{
+    kn_auto(kn_source_free) struct kn_source *source = NULL;
+    kn_code rc = kn_context_open_input(context, uri, &source, err);
+    if (rc == KN_OK && source->size_bytes > KN_MAX_CAPTION_BYTES)
+        return kn_fail(err, KN_EMEDIA, "'%s' is no caption file: it has more than %d MiB", uri,
+                       KN_MAX_CAPTION_BYTES >> 20);
+    while (rc == KN_OK && out->len <= KN_MAX_CAPTION_BYTES) {
+        size_t got = 0;
+        if (!kn_buf_reserve(out, READ_BYTES))
+            return kn_fail(err, KN_ENOMEM, "no memory for '%s'", uri);
+        rc = kn_source_read_at(source, (int64_t)out->len, out->data + out->len, READ_BYTES, &got, err);
+        if (rc == KN_OK && got == 0)
+            return KN_OK;
+        out->len += got;
+        out->data[out->len] = '\0';
+    }
+    return rc == KN_OK ? kn_fail(err, KN_EMEDIA, "'%s' is no caption file: it does not end", uri) : rc;
+}
+
+// The target with {autoext} replaced, malloc'd.
+static char *target_name(const char *target, enum kn_caption_format format)
+{
+    kn_auto(kn_buf_clear) struct kn_buf name = {0};
+    static const char variable[] = "{autoext}";
+    const char *at;
+    while ((at = strstr(target, variable))) {
+        kn_buf_add(&name, target, (size_t)(at - target));
+        kn_buf_puts(&name, kn_caption_format_extension(format));
+        target = at + sizeof(variable) - 1;
+    }
+    kn_buf_puts(&name, target);
+    return kn_buf_take(&name);
+}
+
+static kn_code target_write(struct kn_context *context, const struct kn_extract_spec *spec,
+                            const struct kn_cue_list *list, const char *name, struct kn_error *err)
+{
+    const struct kn_caption_write_options options = {
+        .line_end = !spec->line_end             ? KN_LINE_END_OF_FORMAT
+            : kn_equal(spec->line_end, "crlf") ? KN_LINE_END_CRLF
+                                               : KN_LINE_END_LF,
+        .has_mark = spec->has_mark,
+    };
+    kn_auto(kn_buf_clear) struct kn_buf text = {0};
+    kn_auto(kn_sink_free) struct kn_sink *sink = NULL;
+    kn_code rc = kn_caption_write(&text, list, kn_caption_format_named(spec->format), &options, err);
+    if (rc == KN_OK)
+        rc = kn_context_open_output(context, name, &sink, err);
+    if (rc == KN_OK)
+        rc = kn_fs_write_all(sink->fd, kn_buf_text(&text), text.len, err);
+    return rc == KN_OK ? kn_sink_commit(sink, err) : rc;
+}
+
+/* ---- what is told ---- */
+static const char *kind_name(const struct kn_cue_list *list)
+{
+    switch (list->track.codec) {
+    case KN_CAPTION_SRT_TEXT: return "srt";
+    case KN_CAPTION_WEBVTT: return "webvtt";
+    case KN_CAPTION_ASS: return list->codec == KN_CAPTION_SSA ? "ssa" : "ass";
+    case KN_CAPTION_SSA: return "ssa";
+    case KN_CAPTION_TTML: return "ttml";
+    case KN_CAPTION_CEA608: return "scc";
+    default: return list->track.codec_name;
+    }
+}
+
+static void list_describe(json_t *file, const struct kn_cue_list *list)
+{
+    json_t *warnings = json_array();
+    int64_t end_us = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < list->n_warnings; i++)
+        (void)json_array_append_new(
+            warnings, json_pack("{s:i, s:s}", "Line", list->warnings[i].line, "Text", list->warnings[i].text));
+    for (size_t i = 0; i < list->n_cues; i++) {
+        n += !list->cues[i].is_comment;
+        if (!list->cues[i].is_comment && list->cues[i].end_us > end_us)
+            end_us = list->cues[i].end_us;
+    }
+    (void)json_object_set_new(file, "Kind", json_string(kind_name(list)));
+    (void)json_object_set_new(file, "Encoding", json_string(list->encoding ? list->encoding : ""));
+    (void)json_object_set_new(file, "Language", json_string(list->track.language));
+    (void)json_object_set_new(file, "Cues", json_integer((json_int_t)n));
+    (void)json_object_set_new(file, "StartUs", json_integer(list->n_cues ? list->cues[0].start_us : 0));
+    (void)json_object_set_new(file, "EndUs", json_integer(end_us));
+    (void)json_object_set_new(file, "Problems", json_integer((json_int_t)list->n_problems));
+    (void)json_object_set_new(file, "Warnings", warnings);
+}
+
+/* ---- one source ---- */
+static kn_code list_edit(const struct kn_extract_spec *spec, struct kn_cue_list *list, json_t *file,
+                         struct kn_error *err)
+{
+    size_t n_changed = 0, n_dropped = 0, n_early = 0;
+    kn_code rc = KN_OK;
+    if (spec->scale < 1 || spec->scale > 1)
+        kn_cue_list_scale(list, spec->scale);
+    if (spec->shift_us)
+        n_early = kn_cue_list_shift(list, spec->shift_us);
+    if (spec->removes_hearing_impaired)
+        rc = kn_cue_list_remove_hearing_impaired(list, &n_changed, &n_dropped, err);
+    (void)json_object_set_new(file, "Changed", json_integer((json_int_t)n_changed));
+    (void)json_object_set_new(file, "Dropped", json_integer((json_int_t)(n_dropped + n_early)));
+    return rc;
+}
+
+static kn_code file_extract(struct kn_context *context, const struct kn_extract_spec *spec,
+                            const struct kn_extract_source *source, json_t *file, struct kn_error *err)
+{
+    kn_auto(kn_buf_clear) struct kn_buf bytes = {0};
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    const struct kn_caption_file how = {.name = source->uri, .language = source->language};
+    if (source->language)
+        (void)kn_copy(list.track.language, sizeof(list.track.language), source->language);
+    kn_code rc = source_read(context, source->uri, &bytes, err);
+    if (rc != KN_OK)
+        return rc;
+    rc = kn_caption_read(&list, kn_buf_text(&bytes), bytes.len, &how, err);
+    if (rc != KN_OK)
+        return kn_error_prefix(err, "'%s'", source->uri);
+    list_describe(file, &list);
+    if (spec->lists_only)
+        return KN_OK;
+    kn_auto(kn_free) char *name = target_name(source->target, kn_caption_format_named(spec->format));
+    if (!name)
+        return kn_fail(err, KN_ENOMEM, "no memory for a file's name");
+    rc = list_edit(spec, &list, file, err);
+    if (rc == KN_OK)
+        rc = target_write(context, spec, &list, name, err);
+    (void)json_object_set_new(file, "Uri", json_string(name));
+    return rc;
+}
+
+static kn_code sources_extract(struct kn_context *context, const struct kn_extract_spec *spec, json_t *files,
+                               struct kn_error *err)
+{
+    size_t n_good = 0;
+    for (size_t i = 0; i < spec->n_sources; i++) {
+        struct kn_error reason = {0};
+        json_t *file = json_pack("{s:s}", "Source", spec->sources[i].uri);
+        if (!file || json_array_append_new(files, file) < 0)
+            return kn_fail(err, KN_ENOMEM, "no memory for a result");
+        if (kn_context_is_cancelled(context))
+            return kn_fail(err, KN_ECANCELED, "stopped after %zu of %zu files", i, spec->n_sources);
+        const kn_code rc = file_extract(context, spec, &spec->sources[i], file, &reason);
+        if (rc == KN_OK) {
+            n_good++;
+        } else {
+            (void)json_object_set_new(file, "Code", json_string(kn_code_name(rc)));
+            (void)json_object_set_new(file, "Message", json_string(reason.message));
+            if (err && err->code == KN_OK)
+                *err = reason;
+        }
+        kn_context_progress(context, (double)(i + 1) / (double)spec->n_sources, NULL);
+    }
+    if (n_good || !spec->n_sources)
+        return KN_OK;
+    return err && err->code ? err->code : KN_EMEDIA;
+}
+
+kn_code kn_extract_run(struct kn_context *context, const json_t *object, json_t **out_result,
+                       struct kn_error *err)
+{
+    struct kn_error reason = {0};
+    kn_auto(kn_extract_spec_clear) struct kn_extract_spec spec = {0};
+    kn_code rc = kn_extract_spec_load(&spec, object, err);
+    if (rc != KN_OK)
+        return rc;
+    json_t *files = json_array();
+    *out_result = json_pack("{s:o*}", "Files", files);
+    if (!*out_result)
+        return kn_fail(err, KN_ENOMEM, "no memory for a result");
+    rc = sources_extract(context, &spec, files, &reason);
+    if (rc != KN_OK && err)
+        *err = reason;
+    return rc;
+}

@@ -1,0 +1,16 @@
+#pragma once
+/*
+ * Captions: files of any caption format read, worked on and written as SubRip, WebVTT or ASS. The
+ * canonical object and the result are drawn in extract_spec.h.
+ */
+#include <jansson.h>
+
+#include "base/error.h"
+#include "features/context.h"
+
+/*
+ * Fails only when no source could be read; a source that could not has "Code" and "Message" in the
+ * result, and the others are delivered.
+ */
+kn_code kn_extract_run(struct kn_context *context, const json_t *object, json_t **out_result,
+                       struct kn_error *err);

@@ -1,0 +1,44 @@
+#pragma once
+/*
+ * What a caption job asks for, checked; no media library.
+ *
+ *   { "Sources": [ {"Uri", "Target", "Language"} ],   Target may hold {autoext}
+ *     "Format": "srt"|"webvtt"|"ass",
+ *     "ListOnly": false,
+ *     "ShiftUs": 0, "Scale": 1.0, "RemoveHearingImpaired": false,
+ *     "ByteOrderMark": false, "LineEnd": "lf"|"crlf" }
+ *
+ * The result: { "Files": [ {"Source", "Uri", "Kind", "Encoding", "Language", "Cues", "StartUs", "EndUs",
+ *               "Changed", "Dropped", "Problems", "Warnings": [ {"Line", "Text"} ]} ] }
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+
+// More than anyone names on a command line; each is read and written by itself.
+#define KN_MAX_EXTRACT_SOURCES 4096
+
+struct kn_extract_source {
+    const char *uri;
+    const char *target;   // NULL with ListOnly
+    const char *language; // hint for the encoding; NULL when unknown
+};
+
+struct kn_extract_spec {
+    struct kn_arena arena; // owns all text
+    struct kn_extract_source *sources;
+    size_t n_sources;
+    const char *format;    // "srt", "webvtt" or "ass"
+    const char *line_end;  // "lf", "crlf"; NULL: the format's own
+    int64_t shift_us;
+    double scale;
+    bool lists_only, removes_hearing_impaired, has_mark;
+};
+
+kn_code kn_extract_spec_load(struct kn_extract_spec *spec, const json_t *object, struct kn_error *err);
+void kn_extract_spec_clear(struct kn_extract_spec *spec);

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Any film through libavformat: one pass over the file, packets of caption streams as they come, closed
+ * captions of pictures in the order of showing. What is read while looking for those is kept.
+ */
+#include "engine/caption/harvest_any.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <libavcodec/avcodec.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/strings.h"
+#include "engine/caption/harvest_cc.h"
+#include "engine/caption/harvest_part.h"
+#include "engine/media/input.h"
+
+// How much of a film is read in search of closed captions, whatever its clock says.
+#define LOOK_BYTES (32ll * 1024 * 1024)
+// Pictures that may be coded before one that is shown earlier: H.264 and HEVC allow 16.
+#define REORDER 20
+
+// A packet that waits to be asked for.
+struct item {
+    struct item *next; // owned
+    int track;
+    int64_t start_us, duration_us;
+    size_t n;
+    uint8_t bytes[];
+};
+
+// Closed captions of a picture stream that wait for pictures shown earlier.
+struct pictures {
+    int stream_index; // -1: no stream with closed captions
+    int track;
+    enum kn_cc_coding coding;
+    int length_bytes;
+    struct item *waiting[REORDER + 1]; // owned, by time
+    int n_waiting;
+};
+
+struct any {
+    struct kn_harvest *harvest; // borrowed
+    struct kn_input *input;     // owned
+    AVPacket *packet;           // owned
+    int *track_of;              // owned: caption track of a stream, or -1
+    struct pictures pictures;
+    struct item *first, *last; // owned: read and not yet asked for
+    struct item *shown;        // owned: what was delivered last
+    int64_t reached_us; // the latest time that was read
+    bool is_at_end;
+};
+
+static void items_free(struct item **first)
+{
+    while (*first) {
+        struct item *item = *first;
+        *first = item->next;
+        free(item);
+    }
+}
+
+static void any_release(void *reader)
+{
+    struct any *any = reader;
+    for (int i = 0; i < any->pictures.n_waiting; i++)
+        free(any->pictures.waiting[i]);
+    items_free(&any->first);
+    free(any->shown);
+    free(any->track_of);
+    av_packet_free(&any->packet);
+    kn_input_free(&any->input);
+    free(any);
+}
+
+static void any_free(struct any **any)
+{
+    if (*any)
+        any_release(*any);
+    *any = NULL;
+}
+
+/* ---- tracks ---- */
+static enum kn_caption_codec codec_of(enum AVCodecID id)
+{
+    switch (id) {
+    case AV_CODEC_ID_SUBRIP:
+    case AV_CODEC_ID_TEXT: return KN_CAPTION_SRT_TEXT;
+    case AV_CODEC_ID_ASS:
+    case AV_CODEC_ID_SSA: return KN_CAPTION_ASS; // libavformat makes one of both
+    case AV_CODEC_ID_WEBVTT: return KN_CAPTION_WEBVTT;
+    case AV_CODEC_ID_MOV_TEXT: return KN_CAPTION_MOV_TEXT;
+    case AV_CODEC_ID_TTML: return KN_CAPTION_TTML;
+    case AV_CODEC_ID_EIA_608: return KN_CAPTION_CEA608;
+    case AV_CODEC_ID_DVB_TELETEXT: return KN_CAPTION_TELETEXT;
+    case AV_CODEC_ID_HDMV_PGS_SUBTITLE: return KN_CAPTION_PGS;
+    case AV_CODEC_ID_DVD_SUBTITLE: return KN_CAPTION_VOBSUB;
+    case AV_CODEC_ID_DVB_SUBTITLE: return KN_CAPTION_DVB;
+    case AV_CODEC_ID_XSUB: return KN_CAPTION_XSUB;
+    default: return KN_CAPTION_OTHER;
+    }
+}
+
+static kn_code add_track(struct any *any, const AVStream *st, enum kn_caption_codec codec,
+                         const char *codec_name, struct kn_error *err)
+{
+    struct kn_harvest *harvest = any->harvest;
+    struct kn_harvest_track *track = NULL;
+    const kn_code rc = kn_harvest_add_track(harvest, &track, err);
+    if (rc != KN_OK)
+        return rc;
+    struct kn_caption_track *facts = &track->facts;
+    facts->stream_index = st->index;
+    facts->codec = codec;
+    (void)kn_copy(facts->codec_name, sizeof(facts->codec_name), codec_name);
+    const char *language = kn_input_language(st);
+    if (language)
+        (void)kn_copy(facts->language, sizeof(facts->language), language);
+    const AVDictionaryEntry *title = av_dict_get(st->metadata, "title", NULL, 0);
+    facts->title = title ? kn_arena_strdup(&harvest->arena, title->value) : NULL;
+    facts->is_default = st->disposition & AV_DISPOSITION_DEFAULT;
+    facts->is_forced = st->disposition & AV_DISPOSITION_FORCED;
+    facts->is_hearing_impaired = st->disposition & AV_DISPOSITION_HEARING_IMPAIRED;
+    facts->is_commentary = st->disposition & AV_DISPOSITION_COMMENT;
+    facts->is_original = st->disposition & AV_DISPOSITION_ORIGINAL;
+    track->width_px = harvest->facts.width_px;
+    track->height_px = harvest->facts.height_px;
+    if (codec == KN_CAPTION_OTHER)
+        track->refusal = kn_arena_printf(&harvest->arena, "its codec '%s' is one that nothing here reads",
+                                         codec_name);
+    const AVCodecParameters *par = st->codecpar;
+    if (par->codec_type == AVMEDIA_TYPE_SUBTITLE && par->extradata_size > 0 &&
+        par->extradata_size <= KN_MAX_CAPTION_PRIVATE) {
+        uint8_t *kept = kn_arena_alloc(&harvest->arena, (size_t)par->extradata_size);
+        if (kept) {
+            memcpy(kept, par->extradata, (size_t)par->extradata_size);
+            track->private_bytes = kept;
+            track->n_private = (size_t)par->extradata_size;
+        }
+    }
+    return KN_OK;
+}
+
+static enum kn_cc_coding coding_of(const AVStream *st)
+{
+    switch (st->codecpar->codec_id) {
+    case AV_CODEC_ID_H264: return KN_CC_H264;
+    case AV_CODEC_ID_HEVC: return KN_CC_HEVC;
+    case AV_CODEC_ID_MPEG2VIDEO: return KN_CC_MPEG2;
+    default: return KN_CC_NONE;
+    }
+}
+
+static kn_code add_tracks(struct any *any, struct kn_error *err)
+{
+    AVFormatContext *format = any->input->format;
+    struct kn_harvest_facts *facts = &any->harvest->facts;
+    any->track_of = calloc(format->nb_streams, sizeof(*any->track_of));
+    if (!any->track_of)
+        return kn_fail(err, KN_ENOMEM, "no memory for %u streams", format->nb_streams);
+    const AVStream *picture = kn_input_stream(any->input, AVMEDIA_TYPE_VIDEO, 0);
+    if (picture) {
+        facts->width_px = picture->codecpar->width;
+        facts->height_px = picture->codecpar->height;
+    }
+    any->pictures = (struct pictures){.stream_index = -1, .track = -1};
+    if (picture && coding_of(picture) != KN_CC_NONE) {
+        const AVCodecParameters *par = picture->codecpar;
+        any->pictures.stream_index = picture->index;
+        any->pictures.coding = coding_of(picture);
+        any->pictures.length_bytes = kn_cc_length_bytes(any->pictures.coding, par->extradata,
+                                                        par->extradata ? (size_t)par->extradata_size : 0);
+    }
+    for (unsigned i = 0; i < format->nb_streams; i++) {
+        AVStream *st = format->streams[i];
+        any->track_of[i] = -1;
+        if (st->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE) {
+            any->track_of[i] = any->harvest->n_tracks;
+            const kn_code rc = add_track(any, st, codec_of(st->codecpar->codec_id),
+                                         avcodec_get_name(st->codecpar->codec_id), err);
+            if (rc != KN_OK)
+                return rc;
+        } else if ((int)i != any->pictures.stream_index) {
+            st->discard = AVDISCARD_ALL;
+        }
+    }
+    return KN_OK;
+}
+
+/* ---- packets ---- */
+static struct item *item_new(int track, int64_t start_us, int64_t duration_us, const void *bytes, size_t n)
+{
+    struct item *item = malloc(sizeof(*item) + n);
+    if (!item)
+        return NULL;
+    *item = (struct item){.track = track, .start_us = start_us, .duration_us = duration_us, .n = n};
+    if (n > 0)
+        memcpy(item->bytes, bytes, n);
+    return item;
+}
+
+static void enqueue(struct any *any, struct item *item)
+{
+    if (any->last)
+        any->last->next = item;
+    else
+        any->first = item;
+    any->last = item;
+}
+
+// The earliest of the pictures that wait.
+static void release_picture(struct any *any)
+{
+    struct pictures *pictures = &any->pictures;
+    enqueue(any, pictures->waiting[0]);
+    pictures->n_waiting--;
+    memmove(pictures->waiting, pictures->waiting + 1,
+            (size_t)pictures->n_waiting * sizeof(pictures->waiting[0]));
+}
+
+static void hold_picture(struct any *any, struct item *item)
+{
+    struct pictures *pictures = &any->pictures;
+    int i = pictures->n_waiting++;
+    for (; i > 0 && pictures->waiting[i - 1]->start_us > item->start_us; i--)
+        pictures->waiting[i] = pictures->waiting[i - 1];
+    pictures->waiting[i] = item;
+    if (pictures->n_waiting > REORDER)
+        release_picture(any);
+}
+
+static kn_code take_picture(struct any *any, const AVPacket *packet, int64_t start_us, struct kn_error *err)
+{
+    struct pictures *pictures = &any->pictures;
+    kn_auto(kn_buf_clear) struct kn_buf triplets = {0};
+    if (!kn_cc_read(pictures->coding, pictures->length_bytes, packet->data, (size_t)packet->size, &triplets))
+        return KN_OK;
+    if (pictures->track < 0) {
+        pictures->track = any->harvest->n_tracks;
+        const AVStream *st = any->input->format->streams[pictures->stream_index];
+        const kn_code rc = add_track(any, st, KN_CAPTION_CEA608, "eia_608", err);
+        if (rc != KN_OK)
+            return rc;
+    }
+    struct item *item = kn_buf_ok(&triplets)
+        ? item_new(pictures->track, start_us, KN_NO_TIME, triplets.data, triplets.len) : NULL;
+    if (!item)
+        return kn_fail(err, KN_ENOMEM, "no memory for closed captions");
+    hold_picture(any, item);
+    return KN_OK;
+}
+
+static kn_code take_packet(struct any *any, struct kn_error *err)
+{
+    const AVPacket *packet = any->packet;
+    const AVStream *st = any->input->format->streams[packet->stream_index];
+    const int64_t pts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
+    if (pts == AV_NOPTS_VALUE || packet->size <= 0)
+        return KN_OK;
+    const int64_t start_us = av_rescale_q(pts, st->time_base, AV_TIME_BASE_Q) - any->harvest->facts.start_us;
+    if (start_us > any->reached_us)
+        any->reached_us = start_us;
+    if (packet->stream_index == any->pictures.stream_index)
+        return take_picture(any, packet, start_us, err);
+    const int track = any->track_of[packet->stream_index];
+    if (track < 0 || packet->size > KN_MAX_CAPTION_PACKET)
+        return KN_OK;
+    struct item *item = item_new(track, start_us, packet->duration > 0
+        ? av_rescale_q(packet->duration, st->time_base, AV_TIME_BASE_Q) : KN_NO_TIME,
+        packet->data, (size_t)packet->size);
+    if (!item)
+        return kn_fail(err, KN_ENOMEM, "no memory for a caption of %d bytes", packet->size);
+    enqueue(any, item);
+    return KN_OK;
+}
+
+// One packet of the file, or its end.
+static kn_code read_on(struct any *any, struct kn_error *err)
+{
+    const int av = av_read_frame(any->input->format, any->packet);
+    if (av == AVERROR(EAGAIN))
+        return KN_OK;
+    if (av < 0) {
+        any->is_at_end = true;
+        while (any->pictures.n_waiting > 0)
+            release_picture(any);
+        if (av == AVERROR_EXIT)
+            return kn_fail(err, KN_ECANCELED, "stopped");
+        if (av != AVERROR_EOF && any->input->io_error.code != KN_OK)
+            return kn_input_fail(any->input, err, av, "read");
+        if (av != AVERROR_EOF)
+            kn_harvest_warn(any->harvest, "the film cannot be read to its end");
+        return KN_OK;
+    }
+    const kn_code rc = take_packet(any, err);
+    av_packet_unref(any->packet);
+    return rc;
+}
+
+static kn_code look_for_closed_captions(struct any *any, struct kn_error *err)
+{
+    const AVIOContext *io = any->input->format->pb;
+    const int64_t from = io ? io->pos : 0;
+    while (any->pictures.stream_index >= 0 && any->pictures.track < 0 && !any->is_at_end &&
+           any->reached_us < KN_HARVEST_LOOK_US && (!io || io->pos - from < LOOK_BYTES)) {
+        const kn_code rc = read_on(any, err);
+        if (rc != KN_OK)
+            return rc;
+    }
+    if (any->pictures.track < 0 && any->pictures.stream_index >= 0) {
+        any->input->format->streams[any->pictures.stream_index]->discard = AVDISCARD_ALL;
+        any->pictures.stream_index = -1;
+    }
+    return KN_OK;
+}
+
+/* ---- the reader ---- */
+static kn_code any_begin(struct kn_harvest *harvest, struct kn_error *err)
+{
+    (void)err;
+    struct any *any = harvest->reader;
+    for (unsigned i = 0; i < any->input->format->nb_streams; i++)
+        if (any->track_of[i] >= 0 && !kn_harvest_wants(harvest, any->track_of[i]))
+            any->input->format->streams[i]->discard = AVDISCARD_ALL;
+    return KN_OK;
+}
+
+static kn_code any_next(struct kn_harvest *harvest, struct kn_harvest_packet *out, bool *out_has,
+                        struct kn_error *err)
+{
+    struct any *any = harvest->reader;
+    for (;;) {
+        while (!any->first && !any->is_at_end) {
+            const kn_code rc = read_on(any, err);
+            if (rc != KN_OK)
+                return rc;
+        }
+        free(any->shown);
+        any->shown = any->first;
+        if (!any->shown)
+            return KN_OK;
+        any->first = any->shown->next;
+        if (!any->first)
+            any->last = NULL;
+        if (!kn_harvest_wants(harvest, any->shown->track))
+            continue;
+        *out = (struct kn_harvest_packet){
+            .track = any->shown->track,
+            .packet = {
+                .start_us = any->shown->start_us,
+                .duration_us = any->shown->duration_us,
+                .bytes = any->shown->bytes,
+                .n = any->shown->n,
+            },
+        };
+        *out_has = true;
+        return KN_OK;
+    }
+}
+
+static void any_count(const struct kn_harvest *harvest, struct kn_harvest_facts *facts)
+{
+    const struct any *any = harvest->reader;
+    if (any->input->format->pb)
+        facts->n_bytes_read = any->input->format->pb->bytes_read;
+}
+
+static kn_code open_with_libavformat(struct kn_harvest *harvest, const char *uri,
+                                     const struct kn_input_env *env, struct kn_error *err)
+{
+    kn_auto(any_free) struct any *any = calloc(1, sizeof(*any));
+    if (!any || !(any->packet = av_packet_alloc()))
+        return kn_fail(err, KN_ENOMEM, "no memory to open '%s'", uri);
+    any->harvest = harvest;
+    kn_code rc = kn_input_open(&any->input, uri, env, err);
+    if (rc != KN_OK)
+        return rc;
+    struct kn_harvest_facts *facts = &harvest->facts;
+    facts->container = any->input->format->iformat->name;
+    // A file of captions alone has no other beginning than zero: its first caption's time is kept.
+    if (kn_input_stream(any->input, AVMEDIA_TYPE_VIDEO, 0) || kn_input_stream(any->input, AVMEDIA_TYPE_AUDIO, 0))
+        facts->start_us = kn_input_start_us(any->input);
+    facts->end_us = kn_input_duration_us(any->input);
+    rc = add_tracks(any, err);
+    if (rc == KN_OK)
+        rc = look_for_closed_captions(any, err);
+    if (rc != KN_OK)
+        return rc;
+    harvest->begin = any_begin;
+    harvest->next = any_next;
+    harvest->release = any_release;
+    harvest->count = any_count;
+    harvest->reader = KN_TAKE(any);
+    return KN_OK;
+}
+
+kn_code kn_harvest_open_any(struct kn_harvest **out_harvest, const char *uri,
+                            const struct kn_input_env *env, struct kn_error *err)
+{
+    *out_harvest = NULL;
+    struct kn_source *source = NULL;
+    kn_code rc = env->open(env->impl, uri, &source, err);
+    if (rc != KN_OK)
+        return rc;
+    kn_auto(kn_harvest_free) struct kn_harvest *own = NULL;
+    struct kn_error own_error = {0};
+    rc = kn_harvest_open(&own, &source, env->stop, &own_error);
+    kn_source_free(&source);
+    int n_tracks = 0;
+    if (rc == KN_OK)
+        (void)kn_harvest_tracks(own, &n_tracks);
+    if (rc == KN_OK && n_tracks > 0)
+        *out_harvest = KN_TAKE(own);
+    if (rc != KN_OK && rc != KN_EUNSUP && rc != KN_EMEDIA && err)
+        *err = own_error;
+    if (*out_harvest || (rc != KN_OK && rc != KN_EUNSUP && rc != KN_EMEDIA))
+        return rc;
+
+    // Of another kind; or without tracks, when there may be captions inside the pictures; or with a header
+    // too broken for us, which libavformat may yet make sense of.
+    kn_auto(kn_harvest_free) struct kn_harvest *harvest = calloc(1, sizeof(*harvest));
+    if (!harvest)
+        return kn_fail(err, KN_ENOMEM, "no memory to open '%s'", uri);
+    harvest->facts.end_us = KN_NO_TIME;
+    rc = open_with_libavformat(harvest, uri, env, err);
+    if (rc != KN_OK)
+        return rc;
+    *out_harvest = KN_TAKE(harvest);
+    return KN_OK;
+}

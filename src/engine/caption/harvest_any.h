@@ -1,0 +1,25 @@
+#pragma once
+/*
+ * Harvest, of any film: Matroska and MP4 by their own readers (harvest.h), everything else, and captions
+ * that lie inside pictures (CEA-608 and 708 in H.264, HEVC and MPEG-2), through libavformat, which must
+ * read the whole file.
+ *
+ * A picture stream with closed captions is one track of codec KN_CAPTION_CEA608 behind the others; its
+ * packets are cc_data triplets of all channels, in the order they are shown. They are looked for in the
+ * first KN_HARVEST_LOOK_US of a film that has no caption tracks of its own, or is neither Matroska nor MP4.
+ */
+#include "base/time.h"
+#include "engine/caption/harvest.h"
+#include "engine/media/input.h"
+
+#define KN_HARVEST_LOOK_US (30 * KN_SECOND)
+
+/*
+ * Open a film by its URI; what a playlist names is opened through `env` too.
+ *
+ *   env  its `impl` and `stop` are borrowed until kn_harvest_free()
+ *
+ * Fails as kn_input_open().
+ */
+kn_code kn_harvest_open_any(struct kn_harvest **out_harvest, const char *uri,
+                            const struct kn_input_env *env, struct kn_error *err);

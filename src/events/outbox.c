@@ -86,7 +86,7 @@ static char *envelope_text(const struct kn_event *event)
 static kn_code add_event(struct kn_tx *tx, const struct kn_event *event, const char *id,
                          struct kn_error *err)
 {
-    kn_auto(kn_free) char *body = envelope_text(event);
+    kn_auto(kn_free) char *body = event->text ? strdup(event->text) : envelope_text(event);
     if (!body)
         return kn_fail(err, KN_ENOMEM, "no memory for event '%s'", event->name);
     int64_t now = 0;
@@ -110,7 +110,7 @@ kn_code kn_outbox_add(struct kn_tx *tx, const struct kn_event *event, struct kn_
     kn_code rc = kn_callback_get_tx(tx, &callback, err);
     if (rc != KN_OK)
         return rc;
-    bool has_account = kn_callback_wants(&callback, event->name);
+    bool has_account = !event->text && kn_callback_wants(&callback, event->name);
     bool has_own = event->notify_address && event->notify_address[0];
     if (!has_account && !has_own)
         return KN_OK;

@@ -34,7 +34,11 @@ struct kn_event {
     const char *name;           // MediaConvertComplete
     const char *subject;        // what order is kept for: a job's id, "bucket/key"
     const json_t *message_body; // spec 02, 10.4
-    const char *notify_address; // the subject's own address: a URL or a queue's name; NULL or "": none
+    // A ready text instead of the envelope around message_body, for products with one of their own; only
+    // notify_address is told. NULL: none.
+    const char *text;
+    // The subject's own address: a URL, a queue's name, "topics/NAME" (mns_sink.h); NULL or "": none.
+    const char *notify_address;
     int64_t account_id;         // UserId
     int64_t at_us;              // EventTime
 };

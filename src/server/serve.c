@@ -24,6 +24,7 @@
 #include "events/compose.h"
 #include "events/delivery.h"
 #include "events/http_sink.h"
+#include "events/mns_sink.h"
 #include "http/client.h"
 #include "http/server.h"
 #include "http/tls_auto.h"
@@ -165,6 +166,7 @@ static kn_code records_start(struct kn_service *s, const struct kn_config *confi
     if (rc != KN_OK)
         return rc;
     kn_events_set_sink(s->events, "http", kn_event_http_sink(s->client));
+    kn_events_set_sink(s->events, "mns", kn_event_mns_sink(s->queues));
     rc = kn_events_start(s->events, err);
     return rc == KN_OK ? housekeeping_start(s, config, err) : rc;
 }

@@ -6,6 +6,7 @@ import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 
 import MNSClient from '@alicloud/mns';
+import RPCClient from '@alicloud/pop-core';
 
 import { startKinora } from './support/server.mjs';
 
@@ -248,4 +249,36 @@ test('pushes are signed, in three formats, and tried again until a 2xx', async (
   await stubborn.seen(4);
   assert.ok(stubborn.pushes.every(({ url }) => url === '/notifications'), 'no redirect is followed');
   await Promise.all([...subscribers, stubborn].map((one) => one.stop()));
+});
+
+test('events of the service arrive in queues and topics', async () => {
+  const pop = new RPCClient({
+    accessKeyId: kinora.key.id, accessKeySecret: kinora.key.secret,
+    endpoint: `http://${kinora.api}`, apiVersion: '2020-11-09',
+  });
+  for (const queue of ['ice-callback-all', 'watcher']) await mns.createQueue(queue, {});
+  await mns.createTopic('ends', {});
+  await subscribe('ends', 'watcher', {
+    Endpoint: `acs:mns:cn-shanghai:${account}:queues/watcher`, NotifyContentFormat: 'SIMPLIFIED',
+  });
+  await pop.request('SetEventCallback', {
+    CallbackType: 'MNS', CallbackQueueName: 'ice-callback-all', EventTypeList: 'MediaConvertComplete',
+  }, { method: 'POST' });
+  // A job that fails at once makes events as well as any other.
+  const { JobId } = await pop.request('SubmitMediaConvertJob', {
+    Config: JSON.stringify({
+      Inputs: [{ Name: 'v', InputFile: { Type: 'OSS', Media: 'oss://nowhere/film.mp4' } }],
+      Outputs: [{ Name: 'o', OutputFile: { Type: 'OSS', Media: 'oss://nowhere/out.mp4' }, TemplateId: 'Video-360P' }],
+    }),
+    UserData: JSON.stringify({ NotifyAddress: 'topics/ends' }),
+  }, { method: 'POST' });
+  for (const queue of ['ice-callback-all', 'watcher']) {
+    let event;
+    do {
+      const { body } = await mns.receiveMessage(queue, 30);
+      event = JSON.parse(body.MessageBody);
+      assert.equal((await mns.deleteMessage(queue, body.ReceiptHandle)).code, 204);
+    } while (event.EventType !== 'MediaConvertComplete');
+    assert.equal(event.MessageBody.JobId, JobId);
+  }
 });

@@ -30,9 +30,11 @@ static void encoder_fill_video(AVCodecContext *codec, const struct kn_encoder_se
     codec->rc_initial_buffer_occupancy = (int)FFMIN(setup->buffer_bits, codec->rc_buffer_size);
     if (setup->gop_frames > 0)
         codec->gop_size = setup->gop_frames;
-    if (like->interlaced_frame)
+    // A field of 4:2:0 has whole lines of colour only where four lines are one unit of height.
+    const bool is_interlaced = like->interlaced_frame && like->height % 4 == 0;
+    if (is_interlaced)
         codec->flags |= AV_CODEC_FLAG_INTERLACED_DCT | AV_CODEC_FLAG_INTERLACED_ME;
-    codec->field_order = !like->interlaced_frame ? AV_FIELD_PROGRESSIVE
+    codec->field_order = !is_interlaced ? AV_FIELD_PROGRESSIVE
                          : like->top_field_first ? AV_FIELD_TT : AV_FIELD_BB;
     if (setup->pass == 1)
         codec->flags |= AV_CODEC_FLAG_PASS1;

@@ -171,7 +171,9 @@ static kn_code plan_filters(struct kn_video_plan *plan, const struct geometry *g
         return rc;
     const struct kn_picture_plan *p = &g->picture;
     // Also when the size is right: it may change in mid-film, and nothing to do costs nothing.
-    kn_buf_printf(&after, "scale=%d:%d:interl=-1,", p->scaled_width_px, p->scaled_height_px);
+    // Fields apart, but not into heights that are no multiple of 4: FFmpeg 5.1 writes beyond the picture.
+    kn_buf_printf(&after, "scale=%d:%d:interl=%d,", p->scaled_width_px, p->scaled_height_px,
+                  p->scaled_height_px % 4 == 0 ? -1 : 0);
     kn_buf_printf(&after, "setsar=%d/%d,", plan->sample_aspect.num, plan->sample_aspect.den);
     if (is_hdr(facts->stream->codecpar) && output->video.codec != KN_VIDEO_H265 &&
         output->video.codec != KN_VIDEO_AV1) {

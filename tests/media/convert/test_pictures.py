@@ -107,6 +107,8 @@ class Pictures(ConvertCase):
                 flags = sh("ffprobe", "-v", "error", "-show_entries", "frame=interlaced_frame,top_field_first", "-of",
                            "csv=p=0", "i.mp4").split()
                 self.assertTrue(flags[0].startswith("1,1" if order == "tff" else "1,0"), flags[0])
+        self.done([output("x.mp4", Video={"Width": 160})], ["tff.mp4"])  # 90 lines: fields of 45 have no whole colour
+        self.assertEqual(streams("x.mp4", "video")[0]["height"], 90)
         self.refused("interlaced", [output("x.mp4", Video={"ScanMode": "progressive"})], ["tff.mp4"])
 
     def test_rotation(self):

@@ -6,9 +6,10 @@
  *     LD_PRELOAD=faults.so KINORA_BENCH_FAULT=late-audio kinora serve …
  *
  *     truncate     what lies beyond 20,000 bytes is lost   short        no packet after the nth
- *     drop-video   the nth packet of track 0 is lost       drop-audio   the nth of track 1 is lost
- *     late-audio   track 1 a second late                   flip         a bit of the nth packet is wrong
+ *     drop-video   the nth packet of pictures is lost      drop-audio   the nth of the first sound is lost
+ *     late-audio   the first sound a second late          flip         a bit of the nth packet is wrong
  *
+ * Where tracks lie in files of their own each file's is the first.
  * n differs from process to process, unless KINORA_BENCH_FAULT_AT says it. Nothing happens in programs
  * other than kinora-worker and convert-file.
  */
@@ -55,22 +56,24 @@ __attribute__((constructor)) static void prepare(void)
 int av_write_frame(AVFormatContext *format, AVPacket *packet);
 int av_write_frame(AVFormatContext *format, AVPacket *packet)
 {
-    if (!packet || packet->stream_index >= 64)
+    if (!packet || packet->stream_index >= 32)
         return real_write_frame(format, packet);
-    const int track = packet->stream_index, n = n_packets[track]++;
+    const AVStream *stream = format->streams[packet->stream_index];
+    const bool is_sound = stream->codecpar->codec_type == AVMEDIA_TYPE_AUDIO;
+    const bool is_first_sound = is_sound && packet->stream_index <= 1;
+    const int n = n_packets[packet->stream_index + (is_sound ? 32 : 0)]++;
     const int nth = nth_asked >= 0 ? nth_asked : 20 + getpid() % 50;
-    const bool is_lost = (fault == DROP_VIDEO && track == 0 && n == nth) ||
-                         (fault == DROP_AUDIO && track == 1 && n == nth) ||
+    const bool is_lost = (fault == DROP_VIDEO && !is_sound && n == nth) ||
+                         (fault == DROP_AUDIO && is_first_sound && n == nth) ||
                          (fault == SHORT && n > nth);
     if (is_lost)
         return 0;
-    if (fault == FLIP && track == 0 && n == nth && packet->size > 0 &&
+    if (fault == FLIP && packet->stream_index == 0 && n == nth && packet->size > 0 &&
         av_packet_make_writable(packet) >= 0)
         packet->data[packet->size / 2] ^= 4;
-    if (fault == LATE_AUDIO && track == 1) {
-        const AVRational base = format->streams[1]->time_base;
-        packet->pts += av_rescale_q(1, (AVRational){1, 1}, base);
-        packet->dts += av_rescale_q(1, (AVRational){1, 1}, base);
+    if (fault == LATE_AUDIO && is_first_sound) {
+        packet->pts += av_rescale_q(1, (AVRational){1, 1}, stream->time_base);
+        packet->dts += av_rescale_q(1, (AVRational){1, 1}, stream->time_base);
     }
     return real_write_frame(format, packet);
 }

@@ -1,6 +1,7 @@
 """T3, T5, T6 and T7: what a job costs beside its media work, and what becomes of it when things break."""
 import itertools
 import os
+import re
 import signal
 import statistics
 import subprocess
@@ -147,11 +148,47 @@ def bench_t5(folder):
 FAULTS = ("truncate", "drop-video", "drop-audio", "late-audio", "short", "flip")
 
 
+# A file, segments of each kind, and a Dash group with a track to a file.
+FORMS = {"file": ("mp4", "mp4"), "ts": ("m3u8", "m3u8"), "fmp4": ("hls-fmp4", "m3u8"), "dash": ("mpd", "mpd")}
+
+
 def is_faithful(path, reference):
     """Whether the film is whole: lengths, packet counts, every packet's bytes."""
     digest = lambda p: subprocess.run(["ffmpeg", "-v", "error", "-i", p, "-map", "0", "-c", "copy", "-f", "framehash",
                                        "-"], capture_output=True, text=True).stdout
-    return digest(path) == digest(reference)
+    found = digest(path)
+    return "\n0," in found and found == digest(reference)
+
+
+def t7_job(form, key):
+    container, extension = FORMS[form]
+    over = {**convert.template({"Codec": "H.264", "Preset": "veryfast", "Crf": 28, "Width": 320, "Height": 180},
+                               convert.AAC, convert.AUDIOS), "Container": {"Format": container},
+            "MuxConfig": {"Segment": {"Duration": 1}}}
+    config = convert.job("oss://films", [(key, "Video-360P", over)])
+    if form == "dash":
+        config["OutputGroups"] = [{"GroupConfig": {"Type": "Dash", "OutputFileBase": {
+            "Type": "OSS", "Media": f"oss://films/{key}"}, "ManifestName": "all.mpd"}, "Outputs": [
+                {"OutputFileName": "one.mpd", "TemplateId": "Video-360P", "OverrideParams": over}]}]
+        del config["Outputs"]
+    elif form != "file":
+        config["Outputs"][0]["OutputFile"]["Media"] = f"oss://films/{key}/all.{extension}"
+    return config
+
+
+def t7_fetch(service, form, key, folder):
+    """Bring the output here; the file to play."""
+    if form == "file":
+        service.get_file("films", f"{key}.mp4", f"{folder}/{key}.mp4")
+        return f"{folder}/{key}.mp4"
+    os.makedirs(f"{folder}/{key}", exist_ok=True)
+    manifest = f"{key}/all.{FORMS[form][1]}"
+    service.get_file("films", manifest, f"{folder}/{manifest}")
+    with open(f"{folder}/{manifest}") as f:
+        text = f.read()
+    for name in re.findall(r'(?:URI|sourceURL|media)="([^"]+)"', text) + re.findall(r"^([^#<\s].*)$", text, re.M):
+        service.get_file("films", f"{key}/{name}", f"{folder}/{key}/{name}")
+    return f"{folder}/{manifest}"
 
 
 def bench_t7(folder):
@@ -165,12 +202,10 @@ def bench_t7(folder):
         measure.run(convert.FFMPEG + ["-f", "lavfi", "-i", f"sine=f={tone}:r=48000:d=4", "-c:a", "aac", path])
     published = refused = 0
     wrong = []
-    config = lambda key: convert.job("oss://films", [(key, "Video-360P", convert.template(
-        {"Codec": "H.264", "Preset": "veryfast", "Crf": 28, "Width": 320, "Height": 180}, convert.AAC,
-        convert.AUDIOS))])
     with convert.with_inputs(Service(f"{folder}/t7-good"), inputs) as service:
-        job = service.wait(service.submit(config("good")))
-        service.get_file("films", "good.mp4", f"{folder}/good.mp4")
+        for form in FORMS:
+            service.wait(service.submit(t7_job(form, f"good-{form}")))
+        good = {form: t7_fetch(service, form, f"good-{form}", folder) for form in FORMS}
     for fault in FAULTS:
         worker = f"{folder}/worker-{fault}"  # the nursery's environment is a chosen one: the fault comes by script
         with open(worker, "w") as f:
@@ -179,14 +214,14 @@ def bench_t7(folder):
         os.chmod(worker, 0o755)
         with convert.with_inputs(Service(f"{folder}/t7-{fault}", "--worker-program", worker), inputs) as service:
             for i in range(-(-n // len(FAULTS))):
-                job = service.wait(service.submit(config(f"bad{i}")))
+                form = list(FORMS)[i % len(FORMS)]
+                job = service.wait(service.submit(t7_job(form, f"bad{i}")))
                 if job["State"] not in ("Complete", "Success"):
                     refused += 1
                     continue
                 published += 1
-                service.get_file("films", f"bad{i}.mp4", f"{folder}/bad.mp4")
-                if not is_faithful(f"{folder}/bad.mp4", f"{folder}/good.mp4"):
-                    wrong.append(fault)
+                if not is_faithful(t7_fetch(service, form, f"bad{i}", folder), good[form]):
+                    wrong.append(f"{fault} {form}")
     measure.row("T7", f"broken outputs published, of {published + refused} faults", f"{len(wrong)}", "", "", "= 0",
                 not wrong and refused > 0,
                 f"{refused} refused, {published - len(wrong)} published whole {' '.join(sorted(set(wrong)))}")

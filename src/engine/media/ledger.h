@@ -28,6 +28,9 @@ struct kn_ledger {
         .first_us = KN_NO_TIME, .last_us = KN_NO_TIME, .end_us = KN_NO_TIME, .last_dts = INT64_MIN \
     }
 
+/* Add what another ledger of the same track, of later packets, holds. */
+void kn_ledger_join(struct kn_ledger *ledger, const struct kn_ledger *later);
+
 /* `parameters` say how the packet is wrapped (packet_sum.h). */
 void kn_ledger_add(struct kn_ledger *ledger, const AVCodecParameters *parameters,
                    const AVPacket *packet, AVRational time_base);

@@ -294,11 +294,13 @@ static kn_code mux_put(struct kn_mux *mux, struct track *t, AVPacket *packet, st
         return KN_OK;
     if (t->ledger.n_packets == 0)
         track_learn(t, packet);
-    kn_ledger_add(&t->ledger, t->source, packet, t->time_base);
+    struct kn_ledger one = KN_LEDGER_EMPTY;
+    kn_ledger_add(&one, t->source, packet, t->time_base);
+    kn_ledger_join(&t->ledger, &one);
     struct part *part = t->part;
     if (part->segments) {
         const kn_code rc = kn_segments_before(part->segments, part->format, t->stream->index, packet,
-                                              t->source, t->time_base, err);
+                                              t->time_base, &one, err);
         if (rc != KN_OK)
             return rc;
     }

@@ -265,12 +265,12 @@ static kn_code leader_before(struct kn_segments *s, AVFormatContext *format, con
 }
 
 kn_code kn_segments_before(struct kn_segments *s, AVFormatContext *format, int track,
-                           const AVPacket *packet, const AVCodecParameters *par,
-                           AVRational time_base, struct kn_error *err)
+                           const AVPacket *packet, AVRational time_base,
+                           const struct kn_ledger *one, struct kn_error *err)
 {
     const kn_code rc = track == 0 ? leader_before(s, format, packet, time_base, err) : KN_OK;
     if (rc == KN_OK)
-        kn_ledger_add(&s->tracks[track], par, packet, time_base);
+        kn_ledger_join(&s->tracks[track], one);
     return rc;
 }
 

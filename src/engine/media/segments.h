@@ -87,11 +87,11 @@ int64_t kn_segments_init_bytes(const struct kn_segments *segments);   // 0 for M
 AVIOContext *kn_segments_io(struct kn_segments *segments);
 kn_code kn_segments_header_done(struct kn_segments *segments, AVFormatContext *format,
                                 struct kn_error *err);
-/* Before a packet is written: begin the next segment when this is where it begins. `parameters` and
- * `time_base` are the packet's. */
+/* Before a packet is written: begin the next segment when this is where it begins. `time_base` is the
+ * packet's, `one` its ledger. */
 kn_code kn_segments_before(struct kn_segments *segments, AVFormatContext *format, int track,
-                           const AVPacket *packet, const AVCodecParameters *parameters,
-                           AVRational time_base, struct kn_error *err);
+                           const AVPacket *packet, AVRational time_base,
+                           const struct kn_ledger *one, struct kn_error *err);
 /* Before the trailer is written. */
 kn_code kn_segments_before_trailer(struct kn_segments *segments, AVFormatContext *format,
                                    struct kn_error *err);

@@ -66,7 +66,7 @@ class Faults(ConvertCase):
 
     def test_split_tracks_of_a_dash_group(self):
         for container in ("mpd", "cmaf"):
-            for fault in ("drop-video", "flip", "short", "truncate"):
+            for fault in ("drop-video", "drop-audio", "late-audio", "flip", "short", "truncate"):
                 with self.subTest(container=container, fault=fault):
                     spec = self.spec("x.mpd", container)
                     spec = {"Inputs": spec["Inputs"], "OutputGroups": [

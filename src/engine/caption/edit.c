@@ -86,7 +86,8 @@ static void brackets_mark(struct draft *draft)
         if (open && depth++ == 0)
             from = i;
         if (close && depth && --depth == 0)
-            memset(draft->stays + from, 0, i + close - from);
+            for (size_t k = from; k < i + close; k++)
+                draft->stays[k] = text[k] == '\n'; // what follows it stays on a line of its own
         i += open ? open : close ? close : 1;
     }
 }

@@ -356,7 +356,7 @@ static kn_code lines_read(struct reader *reader, const char *text, size_t n, str
             reader->text_from = lines.at;
             reader->timing = timing;
             reader->line = lines.number;
-            above = (struct above){.is_after_blank = true};
+            above = (struct above){.line = line};
             continue;
         }
         if (!kn_line_is_blank(line)) {

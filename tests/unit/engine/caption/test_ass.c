@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "engine/caption/ass.h"
+#include "support/caption_text.h"
+
+#define HEADER                                                                                     \
+    "[Script Info]\n; made by hand\nScriptType: v4.00+\nPlayResX: 640\nPlayResY: 480\n\n"          \
+    "[V4+ Styles]\nFormat: Name, Fontname, Fontsize, PrimaryColour, Bold, Italic, Alignment\n"     \
+    "Style: Default,Arial,20,&H00FFFFFF,0,0,2\nStyle: Top,Arial,20,&H0000FFFF,0,-1,8\n"
+#define FORMAT "\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
+
+static void written_as_ass_nothing_is_lost(void **state)
+{
+    (void)state;
+    static const char whole[] = HEADER FORMAT
+        "Comment: 0,0:00:00.00,0:00:00.00,Default,,0,0,0,,a remark, with a comma\n"
+        "Dialogue: 3,0:00:04.00,0:00:05.00,Top,Ann,1,2,3,Banner;10,{\\fad(1,2)}later, {a comment}but first\n"
+        "Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,{\\p1}m 0 0 l 9 9{\\p0}\n"
+        "\n[Fonts]\nfontname: a.ttf\nABC\n";
+    caption_becomes(whole, "a.ass", "ass", whole);
+}
+
+static void other_formats_get_the_text(void **state)
+{
+    (void)state;
+    caption_becomes(HEADER FORMAT
+                    "Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,one\\Ntwo\\hwords\\nhere {\\i1}x{\\i0}{remark}\n"
+                    "Dialogue: 1,0:00:01.00,0:00:02.00,Default,,0,0,0,,one\\Ntwo\\hwords\\nhere x\n"
+                    "Dialogue: 0,0:00:03.00,0:00:04.00,Default,,0,0,0,,{\\p1}m 0 0 l 9 9{\\p0}\n"
+                    "Dialogue: 0,0:00:05.00,0:00:06.00,Top,,0,0,0,,up{\\alpha&HFF&}unseen{\\r} there\n"
+                    "Dialogue: 0,0:00:07.00,0:00:08.00,Default,,0,0,0,,{\\pos(320,48)}{\\b1\\c&H0000FF&}at{\\r} {not closed\n",
+                    "a.ass", "srt",
+                    "1\n00:00:01,000 --> 00:00:02,000\none\ntwo\xC2\xA0words here <i>x</i>\n\n"
+                    "2\n00:00:05,000 --> 00:00:06,000\n{\\an8}<font color=\"#ffff00\"><i>up there</i></font>\n\n"
+                    "3\n00:00:07,000 --> 00:00:08,000\n{\\an8}<font color=\"#ff0000\"><b>at</b></font> {not closed\n\n");
+}
+
+static void unusual_order_of_fields_is_honoured(void **state)
+{
+    (void)state;
+    caption_becomes("[Script Info]\nScriptType: v4.00+\n\n[Events]\nFormat: Start, End, Text\n"
+                    "Dialogue: 0:00:01.00,0:00:02.00,all, of this\n", "a.ass", "srt",
+                    "1\n00:00:01,000 --> 00:00:02,000\nall, of this\n\n");
+}
+
+static void ssa_becomes_valid_ass(void **state)
+{
+    (void)state;
+    caption_becomes("[Script Info]\nScriptType: v4.00\nPlayResX: 640\nPlayResY: 480\n\n[V4 Styles]\n"
+                    "Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, TertiaryColour, BackColour, Bold, "
+                    "Italic, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, AlphaLevel, Encoding\n"
+                    "Style: Default,Arial,20,16777215,65535,0,0,0,0,1,2,0,6,10,10,10,0,1\n\n[Events]\n"
+                    "Format: Marked, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
+                    "Dialogue: Marked=0,0:00:01.00,0:00:02.00,*Default,,0000,0000,0000,,up\n", "a.ssa", "ass",
+                    "[Script Info]\nScriptType: v4.00+\nPlayResX: 640\nPlayResY: 480\n\n[V4+ Styles]\n"
+                    "Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, "
+                    "Italic, Underline, StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, "
+                    "Alignment, MarginL, MarginR, MarginV, Encoding\n"
+                    "Style: Default,Arial,20,16777215,65535,0,0,0,0,0,0,100,100,0,0,1,2,0,8,10,10,10,1\n"
+                    FORMAT "Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,up\n");
+}
+
+static void plain_text_becomes_a_script_of_its_own(void **state)
+{
+    (void)state;
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    caption_read(&list, "1\n00:00:01,004 --> 00:00:01,005\n{\\an8}<i>a</i>{b\nc\\N\n", "a.srt");
+    list.width_px = 1280;
+    list.height_px = 720;
+    caption_is(&list, "ass",
+               "[Script Info]\nScriptType: v4.00+\nPlayResX: 1280\nPlayResY: 720\nWrapStyle: 0\n"
+               "ScaledBorderAndShadow: yes\n\n[V4+ Styles]\n"
+               "Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, "
+               "Italic, Underline, StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, "
+               "Alignment, MarginL, MarginR, MarginV, Encoding\n"
+               "Style: Default,Arial,36,&H00FFFFFF,&H000000FF,&H00000000,&H80000000,0,0,0,0,100,100,0,0,1,2,0,2,32,32,28,1\n"
+               FORMAT "Dialogue: 0,0:00:01.00,0:00:01.01,Default,,0,0,0,,{\\an8\\i1}a{\\i0}\\{b\\Nc\n");
+}
+
+static void broken_events_are_told(void **state)
+{
+    (void)state;
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    caption_read(&list, HEADER FORMAT "Dialogue: 0,never,0:00:02.00,Default,,0,0,0,,x\nDialogue: 0,0:00:01.00\n"
+                                      "what is this\nDialogue: 0,0:00:03.00,0:00:04.00,Default,,0,0,0,,y\n", "a.ass");
+    assert_int_equal(list.n_problems, 3);
+    assert_int_equal(list.warnings[0].line, 14);
+    caption_is(&list, "srt", "1\n00:00:03,000 --> 00:00:04,000\ny\n\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(written_as_ass_nothing_is_lost),
+        cmocka_unit_test(other_formats_get_the_text),
+        cmocka_unit_test(unusual_order_of_fields_is_honoured),
+        cmocka_unit_test(ssa_becomes_valid_ass),
+        cmocka_unit_test(plain_text_becomes_a_script_of_its_own),
+        cmocka_unit_test(broken_events_are_told),
+    };
+    return cmocka_run_group_tests_name("engine/caption/ass", tests, NULL, NULL);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "engine/caption/cue_packet.h"
+#include "engine/caption/finish.h"
+#include "support/caption_text.h"
+
+static void begin(struct kn_cue_list *list, enum kn_caption_codec codec, const char *private_bytes, size_t n)
+{
+    assert_int_equal(kn_caption_begin(list, codec, (const uint8_t *)private_bytes, n, NULL), KN_OK);
+}
+
+static void give(struct kn_cue_list *list, int64_t start_ms, int64_t duration_ms, const char *bytes, size_t n)
+{
+    const struct kn_caption_packet packet = {.start_us = start_ms * 1000, .duration_us = duration_ms * 1000,
+                                             .bytes = (const uint8_t *)bytes, .n = n};
+    assert_int_equal(kn_caption_packet(list, list->codec, &packet, NULL), KN_OK);
+}
+#define GIVE(list, start, duration, bytes) give(list, start, duration, bytes, sizeof(bytes) - 1)
+
+static void mov_text_has_styles_by_character(void **state)
+{
+    (void)state;
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    begin(&list, KN_CAPTION_MOV_TEXT, "", 0);
+    // "né go" with "go" bold: characters 3 to 5; a box that lies about its size ends the reading.
+    GIVE(&list, 1000, 1000, "\0\6n\xC3\xA9 go\0\0\0\x16styl\0\1\0\3\0\5\0\1\1\x12\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFFstyl");
+    GIVE(&list, 2000, 1000, "\0\0");
+    GIVE(&list, 3000, 0, "\0\3a\rb");
+    assert_int_equal(kn_caption_end(&list, 4 * KN_SECOND, NULL), KN_OK);
+    caption_is(&list, "srt", "1\n00:00:01,000 --> 00:00:02,000\nn\xC3\xA9 <b>go</b>\n\n"
+                             "2\n00:00:03,000 --> 00:00:04,000\na\nb\n\n");
+}
+
+static void mov_text_may_count_bytes_or_lie(void **state)
+{
+    (void)state;
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    begin(&list, KN_CAPTION_MOV_TEXT, "", 0);
+    GIVE(&list, 1000, 1000, "\0\6\xC3\xA9\xC3\xA9ok\0\0\0\x16styl\0\1\0\4\0\6\0\1\2\x12\xFF\xFF\xFF\xFF");
+    GIVE(&list, 3000, 1000, "\xFF\xFFshort");
+    GIVE(&list, 5000, 1000, "\0\6\xFE\xFF\x4E\x2D\0!");
+    assert_int_equal(kn_caption_end(&list, KN_NO_TIME, NULL), KN_OK);
+    caption_is(&list, "srt", "1\n00:00:01,000 --> 00:00:02,000\n\xC3\xA9\xC3\xA9<i>ok</i>\n\n"
+                             "2\n00:00:03,000 --> 00:00:04,000\nshort\n\n"
+                             "3\n00:00:05,000 --> 00:00:06,000\n\xE4\xB8\xAD!\n\n");
+    assert_int_equal(list.n_problems, 1);
+}
+
+static void webvtt_boxes_go_on_from_sample_to_sample(void **state)
+{
+    (void)state;
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    begin(&list, KN_CAPTION_WVTT, "WEBVTT", 6);
+    GIVE(&list, 0, 1000, "\0\0\0\x11vttc\0\0\0\x09paylA");
+    GIVE(&list, 1000, 1000, "\0\0\0\x11vttc\0\0\0\x09paylA\0\0\0\x1Fvttc\0\0\0\x09paylB\0\0\0\x0Esttgline:0");
+    GIVE(&list, 2000, 1000, "\0\0\0\x08vtte");
+    assert_int_equal(kn_caption_end(&list, KN_NO_TIME, NULL), KN_OK);
+    caption_is(&list, "webvtt", "WEBVTT\n\n00:00:00.000 --> 00:00:02.000\nA\n\n00:00:01.000 --> 00:00:02.000 line:0\nB\n");
+}
+
+static void ass_blocks_come_in_any_order(void **state)
+{
+    (void)state;
+    static const char header[] = "[Script Info]\nScriptType: v4.00+\nPlayResX: 10\nPlayResY: 10\n\n[Events]\nFormat: Text";
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    begin(&list, KN_CAPTION_ASS, header, sizeof(header) - 1);
+    GIVE(&list, 3000, 1000, "0,0,Default,,0,0,0,,first, in the script");
+    GIVE(&list, 1000, 1000, "1,2,Default,Ann,0,0,0,,{\\i1}second");
+    assert_int_equal(kn_caption_end(&list, KN_NO_TIME, NULL), KN_OK);
+    caption_is(&list, "ass", "[Script Info]\nScriptType: v4.00+\nPlayResX: 10\nPlayResY: 10\n\n[Events]\n"
+                             "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
+                             "Dialogue: 0,0:00:03.00,0:00:04.00,Default,,0,0,0,,first, in the script\n"
+                             "Dialogue: 2,0:00:01.00,0:00:02.00,Default,Ann,0,0,0,,{\\i1}second\n");
+    caption_is(&list, "srt", "1\n00:00:01,000 --> 00:00:02,000\n<i>second</i>\n\n"
+                             "2\n00:00:03,000 --> 00:00:04,000\nfirst, in the script\n\n");
+}
+
+static void ends_nobody_says_are_found(void **state)
+{
+    (void)state;
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    begin(&list, KN_CAPTION_SRT_TEXT, "", 0);
+    GIVE(&list, 1000, 0, "until the next");
+    GIVE(&list, 2000, 0, "at most eight seconds");
+    GIVE(&list, 60000, 0, "until the film ends");
+    GIVE(&list, 60000, 0, "until the film ends");
+    assert_int_equal(kn_caption_end(&list, 61 * KN_SECOND, NULL), KN_OK);
+    caption_is(&list, "srt", "1\n00:00:01,000 --> 00:00:02,000\nuntil the next\n\n"
+                             "2\n00:00:02,000 --> 00:00:10,000\nat most eight seconds\n\n"
+                             "3\n00:01:00,000 --> 00:01:01,000\nuntil the film ends\n\n");
+}
+
+static void pictures_are_refused_by_name(void **state)
+{
+    (void)state;
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {.track.codec_name = "hdmv_pgs_subtitle"};
+    struct kn_error err = {0};
+    assert_int_equal(kn_caption_begin(&list, KN_CAPTION_PGS, NULL, 0, &err), KN_EUNSUP);
+    assert_string_equal(err.message, "captions of kind 'hdmv_pgs_subtitle' are not read as text");
+    assert_true(kn_caption_is_image(kn_caption_codec_named("S_HDMV/PGS")));
+    assert_true(kn_caption_is_text(kn_caption_codec_named("S_TEXT/UTF8")));
+    assert_int_equal(kn_caption_codec_named("h264"), KN_CAPTION_OTHER);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mov_text_has_styles_by_character),
+        cmocka_unit_test(mov_text_may_count_bytes_or_lie),
+        cmocka_unit_test(webvtt_boxes_go_on_from_sample_to_sample),
+        cmocka_unit_test(ass_blocks_come_in_any_order),
+        cmocka_unit_test(ends_nobody_says_are_found),
+        cmocka_unit_test(pictures_are_refused_by_name),
+    };
+    return cmocka_run_group_tests_name("engine/caption/cue_packet", tests, NULL, NULL);
+}

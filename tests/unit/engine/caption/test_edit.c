@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "engine/caption/edit.h"
+#include "support/caption_text.h"
+
+static void cut(const char *text, const char *expected)
+{
+    char file[512];
+    (void)snprintf(file, sizeof(file), "1\n00:00:01,000 --> 00:00:02,000\n%s\n", text);
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    caption_read(&list, file, "a.srt");
+    assert_int_equal(kn_cue_list_remove_hearing_impaired(&list, NULL, NULL, NULL), KN_OK);
+    if (!expected) {
+        assert_int_equal(list.n_cues, 0);
+        return;
+    }
+    (void)snprintf(file, sizeof(file), "1\n00:00:01,000 --> 00:00:02,000\n%s\n\n", expected);
+    caption_is(&list, "srt", file);
+}
+
+static void what_the_deaf_need_goes(void **state)
+{
+    (void)state;
+    cut("[door slams]", NULL);
+    cut("(laughs) Hello.", "Hello.");
+    cut("Hello. [both\nlaugh] Go on.", "Hello.\nGo on.");
+    cut("JOHN: Hello.", "Hello.");
+    cut("MAN 2: Hello.\nD'ARCY: Yes.", "Hello.\nYes.");
+    cut("- [sighs]\n- Who is there?", "Who is there?");
+    cut("- JOHN: One.\n- ANN: Two.", "- One.\n- Two.");
+    cut("\xE2\x99\xAA La la la \xE2\x99\xAA", NULL);
+    cut("\xE2\x99\xAA", NULL);
+    cut("\xE2\x99\xAA one\ntwo \xE2\x99\xAA\nspoken", "spoken");
+    cut("<i>[music]</i>\n<b>Stay</b> (quietly) here", "<b>Stay</b> here");
+    cut("\xEF\xBC\x88\xE7\xAC\x91\xEF\xBC\x89\xE4\xBD\xA0\xE5\xA5\xBD", "\xE4\xBD\xA0\xE5\xA5\xBD");
+}
+
+static void what_is_said_stays(void **state)
+{
+    (void)state;
+    cut("It is 10:30 now.", "It is 10:30 now.");
+    cut("Remember: never do that.", "Remember: never do that.");
+    cut("I said STOP: now!", "I said STOP: now!");
+    cut("A smile :) and a tear", "A smile :) and a tear");
+    cut("Not closed [here", "Not closed [here");
+    cut("- One.\n- Two.", "- One.\n- Two.");
+    cut("USA", "USA");
+}
+
+static void times_are_shifted_and_scaled(void **state)
+{
+    (void)state;
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    caption_read(&list, "WEBVTT\n\n00:01.000 --> 00:02.000\ngone\n\n00:02.000 --> 00:04.000\ncut\n\n"
+                        "00:10.000 --> 00:12.000\nsung <00:11.000>here\n", "a.vtt");
+    assert_int_equal(kn_cue_list_shift(&list, -3 * KN_SECOND), 1);
+    caption_is(&list, "webvtt", "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\ncut\n\n00:00:07.000 --> 00:00:09.000\n"
+                                "sung <00:00:08.000>here\n");
+    kn_cue_list_scale(&list, 2);
+    caption_is(&list, "webvtt", "WEBVTT\n\n00:00:00.000 --> 00:00:02.000\ncut\n\n00:00:14.000 --> 00:00:18.000\n"
+                                "sung <00:00:16.000>here\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_the_deaf_need_goes),
+        cmocka_unit_test(what_is_said_stays),
+        cmocka_unit_test(times_are_shifted_and_scaled),
+    };
+    return cmocka_run_group_tests_name("engine/caption/edit", tests, NULL, NULL);
+}

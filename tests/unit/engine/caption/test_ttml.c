@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "engine/caption/ttml.h"
+#include "support/caption_text.h"
+
+static void times_nest_and_have_many_forms(void **state)
+{
+    (void)state;
+    caption_becomes(
+        "<?xml version=\"1.0\"?><tt xmlns=\"http://www.w3.org/ns/ttml\" xmlns:ttp=\"http://www.w3.org/ns/ttml#parameter\" "
+        "ttp:frameRate=\"25\" ttp:tickRate=\"1000\"><body begin=\"10s\"><div>"
+        "<p begin=\"00:00:01.5\" dur=\"500ms\">a</p><p begin=\"00:00:02:05\" end=\"3s\">b</p>"
+        "<p begin=\"4000t\" end=\"5000t\">c</p><p begin=\"150f\" end=\"0.2m\">d</p></div></body></tt>", "a.ttml", "srt",
+        "1\n00:00:11,500 --> 00:00:12,000\na\n\n2\n00:00:12,200 --> 00:00:13,000\nb\n\n"
+        "3\n00:00:14,000 --> 00:00:15,000\nc\n\n4\n00:00:16,000 --> 00:00:22,000\nd\n\n");
+}
+
+static void looks_come_from_styles_and_regions(void **state)
+{
+    (void)state;
+    caption_becomes(
+        "<tt xmlns=\"http://www.w3.org/ns/ttml\" xmlns:tts=\"http://www.w3.org/ns/ttml#styling\"><head><styling>"
+        "<style xml:id=\"base\" tts:color=\"yellow\"/><style xml:id=\"leaning\" style=\"base\" tts:fontStyle=\"italic\"/>"
+        "</styling><layout><region xml:id=\"up\" tts:origin=\"10% 5%\" tts:extent=\"80% 20%\" tts:textAlign=\"center\"/>"
+        "</layout></head><body><div><p region=\"up\" begin=\"1s\" end=\"2s\">\n  plain<br/>\n  <span style=\"leaning\">both"
+        "</span>\n</p></div></body></tt>", "a.ttml", "srt",
+        "1\n00:00:01,000 --> 00:00:02,000\n{\\an8}plain\n<font color=\"#ffff00\"><i>both</i></font>\n\n");
+}
+
+static void timed_spans_and_ruby(void **state)
+{
+    (void)state;
+    caption_becomes(
+        "<tt xmlns=\"http://www.w3.org/ns/ttml\" xmlns:tts=\"http://www.w3.org/ns/ttml#styling\"><body><div>"
+        "<p begin=\"1s\" end=\"9s\"><span begin=\"0s\" end=\"1s\">one</span><span begin=\"2s\" end=\"3s\">two</span></p>"
+        "<p begin=\"20s\" end=\"21s\"><span tts:ruby=\"container\"><span tts:ruby=\"base\">\xE6\xBC\xA2</span>"
+        "<span tts:ruby=\"text\">kan</span></span>!</p></div></body></tt>", "a.ttml", "webvtt",
+        "WEBVTT\n\n00:00:01.000 --> 00:00:02.000\none\n\n00:00:03.000 --> 00:00:04.000\ntwo\n\n"
+        "00:00:20.000 --> 00:00:21.000\n<ruby>\xE6\xBC\xA2<rt>kan</rt></ruby>!\n");
+}
+
+static void entities_of_its_own_are_refused(void **state)
+{
+    (void)state;
+    static const char bomb[] = "<!DOCTYPE tt [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;\">]>"
+                               "<tt><body><div><p begin=\"1s\" end=\"2s\">&b;</p></div></body></tt>";
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    struct kn_error err = {0};
+    assert_int_equal(kn_ttml_read(&list, bomb, sizeof(bomb) - 1, &err), KN_EMEDIA);
+    assert_string_equal(err.message, "a TTML document with a document type of its own");
+}
+
+static void styles_in_a_circle_end(void **state)
+{
+    (void)state;
+    caption_becomes("<tt xmlns=\"http://www.w3.org/ns/ttml\"><head><styling><style xml:id=\"a\" style=\"b b b\"/>"
+                    "<style xml:id=\"b\" style=\"a a a\"/></styling></head><body style=\"a\"><div><p begin=\"x\" end=\"2s\">"
+                    "t</p></div></body></tt>", "a.ttml", "srt", "1\n00:00:00,000 --> 00:00:02,000\nt\n\n");
+}
+
+static void broken_document_is_read_as_far_as_it_goes(void **state)
+{
+    (void)state;
+    caption_becomes("<tt xmlns=\"http://www.w3.org/ns/ttml\"><body><div><p begin=\"1s\" end=\"2s\">first</p>"
+                    "<p begin=\"3s\" end=\"4s\">cut", "a.ttml", "srt",
+                    "1\n00:00:01,000 --> 00:00:02,000\nfirst\n\n2\n00:00:03,000 --> 00:00:04,000\ncut\n\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(times_nest_and_have_many_forms),
+        cmocka_unit_test(looks_come_from_styles_and_regions),
+        cmocka_unit_test(timed_spans_and_ruby),
+        cmocka_unit_test(entities_of_its_own_are_refused),
+        cmocka_unit_test(styles_in_a_circle_end),
+        cmocka_unit_test(broken_document_is_read_as_far_as_it_goes),
+    };
+    return cmocka_run_group_tests_name("engine/caption/ttml", tests, NULL, NULL);
+}

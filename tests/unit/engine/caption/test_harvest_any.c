@@ -141,7 +141,7 @@ static int count_packets(const char *name, enum kn_caption_codec codec, int64_t 
     while (kn_harvest_next(harvest, &packet, &has, &err) == KN_OK && has) {
         if (n_packets++ == 0)
             *out_first_us = packet.packet.start_us;
-        assert_true(packet.packet.start_us >= last_us);
+        assert_true(codec != KN_CAPTION_CEA608 || packet.packet.start_us >= last_us);
         last_us = packet.packet.start_us;
     }
     assert_int_equal(err.code, KN_OK);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* kinora captions: caption files read, worked on and written in another format, without a server. */
+/* kinora captions: out of films or caption files, worked on and written as text, without a server. */
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
@@ -19,13 +19,18 @@
 #include "features/extract/extract_spec.h"
 #include "supervisor/local.h"
 
+// --stream on one command line; without it all of a film's streams are taken.
+#define MAX_STREAMS 64
+
 struct options {
     char **inputs; // borrowed from argv
     int n_inputs;
     const char *out, *format, *language, *line_end;
     int64_t shift_us;
     double scale;
-    bool removes_hearing_impaired, has_mark, lists, is_json, overwrites, wants_help;
+    int streams[MAX_STREAMS]; // numbers among a film's captions
+    int n_streams;
+    bool removes_hearing_impaired, has_mark, forced_only, lists, is_json, overwrites, wants_help;
 };
 
 static void help_print(void)
@@ -33,13 +38,17 @@ static void help_print(void)
     (void)puts(
         "usage: kinora captions FILE… -o OUTPUT [OPTIONS]\n"
         "       kinora captions FILE… --list\n\n"
-        "Read captions (SubRip, WebVTT, ASS, SSA, TTML, SCC, SAMI, MicroDVD and more, in any encoding)\n"
-        "and write them as SubRip, WebVTT or ASS.\n\n"
+        "Take the captions out of films (Matroska, WebM, MP4, MPEG-TS and more), or read caption files\n"
+        "(SubRip, WebVTT, ASS, SSA, TTML, SCC, SAMI, MicroDVD and more, in any encoding), and write them as\n"
+        "SubRip, WebVTT or ASS. Of a film with an index only the captions are read.\n\n"
         "options\n"
         "  -o, --output PATH     the file, or a folder ('out/'); {name} is the input's name without its\n"
-        "                        extension, {autoext} the format's extension\n"
+        "                        extension, {streamindex} the stream's number in a film, from 0,\n"
+        "                        {autoext} the format's extension\n"
         "  --format FORMAT       srt, webvtt or ass; without it the output's extension says, else srt\n"
         "  --list                say what the files are, and write nothing\n"
+        "  --stream N            this caption stream of a film, as --list numbers them; may repeat\n"
+        "  --forced-only         of a film the streams marked as forced\n"
         "  --language LANG       what they are in (zh, pl, …): helps with files that are not Unicode\n"
         "  --shift SECONDS       show everything later, or earlier when negative\n"
         "  --scale FACTOR        stretch the times; 25/23.976 is a factor too\n"
@@ -51,6 +60,8 @@ static void help_print(void)
         "  --json                print the result as JSON\n"
         "  --help\n\n"
         "examples\n"
+        "  kinora captions film.mkv -o 'film.{streamindex}.{autoext}'\n"
+        "  kinora captions film.mkv --list\n"
         "  kinora captions film.srt -o film.vtt\n"
         "  kinora captions film.zh.srt --language zh --shift -1.5 -o film.ass\n"
         "  kinora captions *.ass -o 'out/{name}.{autoext}' --format srt --remove-hearing-impaired");
@@ -83,6 +94,17 @@ static int shift_read(struct options *options, const char *text)
     return KN_EXIT_OK;
 }
 
+static int stream_read(struct options *options, const char *text)
+{
+    int64_t number;
+    if (!kn_parse_int(text, 0, 1023, &number))
+        return kn_cli_usage("captions", "--stream '%s' is no stream's number", text);
+    if (options->n_streams == MAX_STREAMS)
+        return kn_cli_usage("captions", "--stream is given more than %d times", MAX_STREAMS);
+    options->streams[options->n_streams++] = (int)number;
+    return KN_EXIT_OK;
+}
+
 static const char *format_of(const char *name)
 {
     const char *dot = strrchr(kn_fs_name(name), '.');
@@ -112,11 +134,12 @@ static int options_check(struct options *options)
 // KN_EXIT_OK, or the status to leave with.
 static int options_read(struct options *options, int argc, char **argv)
 {
-    enum { FORMAT = 256, LIST, LANGUAGE, SHIFT, SCALE, IMPAIRED, BOM, LINE_END, OVERWRITE, JSON, HELP };
+    enum { FORMAT = 256, LIST, STREAM, FORCED, LANGUAGE, SHIFT, SCALE, IMPAIRED, BOM, LINE_END, OVERWRITE, JSON, HELP };
     static const struct option longs[] = {
         {"output", required_argument, NULL, 'o'},      {"format", required_argument, NULL, FORMAT},
         {"list", no_argument, NULL, LIST},             {"language", required_argument, NULL, LANGUAGE},
         {"shift", required_argument, NULL, SHIFT},     {"scale", required_argument, NULL, SCALE},
+        {"stream", required_argument, NULL, STREAM},   {"forced-only", no_argument, NULL, FORCED},
         {"remove-hearing-impaired", no_argument, NULL, IMPAIRED}, {"bom", no_argument, NULL, BOM},
         {"line-end", required_argument, NULL, LINE_END}, {"overwrite", no_argument, NULL, OVERWRITE},
         {"json", no_argument, NULL, JSON},             {"help", no_argument, NULL, HELP},
@@ -133,6 +156,8 @@ static int options_read(struct options *options, int argc, char **argv)
                 return kn_cli_usage("captions", "--format '%s' is none of srt, webvtt, ass", optarg);
             break;
         case LIST: options->lists = true; break;
+        case STREAM: status = stream_read(options, optarg); break;
+        case FORCED: options->forced_only = true; break;
         case LANGUAGE: options->language = optarg; break;
         case SHIFT: status = shift_read(options, optarg); break;
         case SCALE:
@@ -193,8 +218,11 @@ static kn_code spec_make(json_t **out, const struct options *options, struct kn_
         json_decref(sources);
         return kn_fail(err, KN_EINVAL, "a file's name is no UTF-8");
     }
-    *out = json_pack("{s:o, s:s*, s:b, s:I, s:f, s:b, s:b, s:s*}", "Sources", sources, "Format",
-                     options->format, "ListOnly", options->lists, "ShiftUs", (json_int_t)options->shift_us,
+    json_t *streams = json_array();
+    for (int i = 0; i < options->n_streams; i++)
+        (void)json_array_append_new(streams, json_integer(options->streams[i]));
+    *out = json_pack("{s:o, s:o, s:s*, s:b, s:b, s:I, s:f, s:b, s:b, s:s*}", "Sources", sources, "Streams", streams,
+                     "Format", options->format, "ForcedOnly", options->forced_only, "ListOnly", options->lists, "ShiftUs", (json_int_t)options->shift_us,
                      "Scale", options->scale, "RemoveHearingImpaired", options->removes_hearing_impaired,
                      "ByteOrderMark", options->has_mark, "LineEnd", options->line_end);
     kn_auto(kn_extract_spec_clear) struct kn_extract_spec spec = {0};
@@ -246,8 +274,9 @@ static void warnings_print(const json_t *files, bool is_list)
 static void files_print(const json_t *files, bool is_list)
 {
     static const struct kn_column columns[] = {
-        {"FILE", "Source"}, {"KIND", "Kind"},     {"ENCODING", "Encoding"}, {"LANGUAGE", "Language"},
-        {"CUES", "Cues"},   {"PROBLEMS", "Problems"}, {NULL, NULL},
+        {"FILE", "Source"}, {"STREAM", "StreamIndex"}, {"KIND", "Kind"}, {"ENCODING", "Encoding"},
+        {"LANGUAGE", "Language"}, {"TITLE", "Title"}, {"DEFAULT", "Default"}, {"FORCED", "Forced"},
+        {"CUES", "Cues"}, {"PROBLEMS", "Problems"}, {NULL, NULL},
     };
     size_t i;
     const json_t *file;

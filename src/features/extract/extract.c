@@ -13,6 +13,7 @@
 #include "engine/caption/edit.h"
 #include "engine/caption/file.h"
 #include "features/extract/extract_spec.h"
+#include "features/extract/film.h"
 
 #define READ_BYTES (256 * 1024)
 
@@ -125,6 +126,22 @@ static kn_code list_edit(const struct kn_extract_spec *spec, struct kn_cue_list 
     return rc;
 }
 
+kn_code kn_extract_list(struct kn_context *context, const struct kn_extract_spec *spec,
+                        struct kn_cue_list *list, const char *target, json_t *row, struct kn_error *err)
+{
+    list_describe(row, list);
+    if (spec->lists_only)
+        return KN_OK;
+    kn_auto(kn_free) char *name = target_name(target, kn_caption_format_named(spec->format));
+    if (!name)
+        return kn_fail(err, KN_ENOMEM, "no memory for a file's name");
+    kn_code rc = list_edit(spec, list, row, err);
+    if (rc == KN_OK)
+        rc = target_write(context, spec, list, name, err);
+    (void)json_object_set_new(row, "Uri", json_string(name));
+    return rc;
+}
+
 static kn_code file_extract(struct kn_context *context, const struct kn_extract_spec *spec,
                             const struct kn_extract_source *source, json_t *file, struct kn_error *err)
 {
@@ -139,17 +156,38 @@ static kn_code file_extract(struct kn_context *context, const struct kn_extract_
     rc = kn_caption_read(&list, kn_buf_text(&bytes), bytes.len, &how, err);
     if (rc != KN_OK)
         return kn_error_prefix(err, "'%s'", source->uri);
-    list_describe(file, &list);
-    if (spec->lists_only)
-        return KN_OK;
-    kn_auto(kn_free) char *name = target_name(source->target, kn_caption_format_named(spec->format));
-    if (!name)
-        return kn_fail(err, KN_ENOMEM, "no memory for a file's name");
-    rc = list_edit(spec, &list, file, err);
+    return kn_extract_list(context, spec, &list, source->target, file, err);
+}
+
+// A row for a source that failed as a whole.
+static kn_code row_fail(json_t *row, const struct kn_error *reason)
+{
+    (void)json_object_set_new(row, "Code", json_string(kn_code_name(reason->code)));
+    (void)json_object_set_new(row, "Message", json_string(reason->message));
+    return reason->code;
+}
+
+// A film or a caption file; its rows are added to `files`.
+static kn_code source_extract(struct kn_context *context, const struct kn_extract_spec *spec,
+                              const struct kn_extract_source *source, json_t *files, size_t *out_n_good,
+                              struct kn_error *err)
+{
+    bool is_film = false;
+    const size_t n_rows = json_array_size(files);
+    kn_code rc = kn_film_is_one(context, source->uri, &is_film, err);
+    if (rc == KN_OK && is_film) {
+        rc = kn_film_extract(context, spec, source, files, out_n_good, err);
+        if (rc == KN_OK || json_array_size(files) > n_rows)
+            return rc;
+    }
+    json_t *row = json_pack("{s:s}", "Source", source->uri);
+    if (!row || json_array_append_new(files, row) < 0)
+        return kn_fail(err, KN_ENOMEM, "no memory for a result");
     if (rc == KN_OK)
-        rc = target_write(context, spec, &list, name, err);
-    (void)json_object_set_new(file, "Uri", json_string(name));
-    return rc;
+        rc = file_extract(context, spec, source, row, err);
+    if (rc == KN_OK)
+        *out_n_good = 1;
+    return rc == KN_OK ? KN_OK : row_fail(row, err);
 }
 
 static kn_code sources_extract(struct kn_context *context, const struct kn_extract_spec *spec, json_t *files,
@@ -158,20 +196,15 @@ static kn_code sources_extract(struct kn_context *context, const struct kn_extra
     size_t n_good = 0;
     for (size_t i = 0; i < spec->n_sources; i++) {
         struct kn_error reason = {0};
-        json_t *file = json_pack("{s:s}", "Source", spec->sources[i].uri);
-        if (!file || json_array_append_new(files, file) < 0)
-            return kn_fail(err, KN_ENOMEM, "no memory for a result");
+        size_t n_delivered = 0;
         if (kn_context_is_cancelled(context))
             return kn_fail(err, KN_ECANCELED, "stopped after %zu of %zu files", i, spec->n_sources);
-        const kn_code rc = file_extract(context, spec, &spec->sources[i], file, &reason);
-        if (rc == KN_OK) {
-            n_good++;
-        } else {
-            (void)json_object_set_new(file, "Code", json_string(kn_code_name(rc)));
-            (void)json_object_set_new(file, "Message", json_string(reason.message));
-            if (err && err->code == KN_OK)
-                *err = reason;
-        }
+        const kn_code rc = source_extract(context, spec, &spec->sources[i], files, &n_delivered, &reason);
+        n_good += n_delivered;
+        if (rc == KN_ECANCELED || (rc == KN_ENOMEM && !n_delivered))
+            return err ? (*err = reason, rc) : rc;
+        if (rc != KN_OK && err && err->code == KN_OK)
+            *err = reason;
         kn_context_progress(context, (double)(i + 1) / (double)spec->n_sources, NULL);
     }
     if (n_good || !spec->n_sources)

@@ -51,6 +51,30 @@ static kn_code sources_load(struct kn_extract_spec *spec, const json_t *object, 
     return rc;
 }
 
+static kn_code streams_load(struct kn_extract_spec *spec, const json_t *object, struct kn_error *err)
+{
+    json_auto_t *streams = NULL;
+    kn_code rc = kn_json_array(object, "Streams", "", &streams, err);
+    const size_t n = json_array_size(streams);
+    if (rc != KN_OK || n == 0)
+        return rc;
+    if (n > KN_MAX_EXTRACT_STREAMS)
+        return kn_fail_as(err, KN_EINVAL, "InvalidParameter", "Streams names %zu streams, not up to %d", n,
+                          KN_MAX_EXTRACT_STREAMS);
+    spec->streams = kn_arena_array(&spec->arena, n, sizeof(*spec->streams));
+    if (!spec->streams)
+        return kn_fail(err, KN_ENOMEM, "no memory for %zu streams", n);
+    for (; spec->n_streams < n; spec->n_streams++) {
+        const json_t *value = json_array_get(streams, spec->n_streams);
+        const json_int_t number = json_integer_value(value);
+        if (!json_is_integer(value) || number < 0 || number >= KN_MAX_EXTRACT_STREAMS)
+            return kn_fail_as(err, KN_EINVAL, "InvalidParameter", "Streams[%zu] is no stream's number",
+                              spec->n_streams);
+        spec->streams[spec->n_streams] = (int)number;
+    }
+    return KN_OK;
+}
+
 static kn_code words_check(const struct kn_extract_spec *spec, struct kn_error *err)
 {
     static const char *const formats[] = {"srt", "webvtt", "ass"};
@@ -73,6 +97,10 @@ static kn_code fields_load(struct kn_extract_spec *spec, const json_t *object, s
         rc = kn_json_string(object, "LineEnd", "", &spec->arena, &spec->line_end, err);
     if (rc == KN_OK)
         rc = kn_json_bool(object, "ListOnly", "", &spec->lists_only, err);
+    if (rc == KN_OK)
+        rc = kn_json_bool(object, "ForcedOnly", "", &spec->forced_only, err);
+    if (rc == KN_OK)
+        rc = streams_load(spec, object, err);
     if (rc == KN_OK)
         rc = kn_json_bool(object, "RemoveHearingImpaired", "", &spec->removes_hearing_impaired, err);
     if (rc == KN_OK)

@@ -2,14 +2,16 @@
 /*
  * What a caption job asks for, checked; no media library.
  *
- *   { "Sources": [ {"Uri", "Target", "Language"} ],   Target may hold {autoext}
+ *   { "Sources": [ {"Uri", "Target", "Language"} ],   Target may hold {autoext}, {streamindex}
  *     "Format": "srt"|"webvtt"|"ass",
- *     "ListOnly": false,
+ *     "ListOnly": false, "Streams": [0, 2], "ForcedOnly": false,        the last two for films
  *     "ShiftUs": 0, "Scale": 1.0, "RemoveHearingImpaired": false,
  *     "ByteOrderMark": false, "LineEnd": "lf"|"crlf" }
  *
  * The result: { "Files": [ {"Source", "Uri", "Kind", "Encoding", "Language", "Cues", "StartUs", "EndUs",
  *               "Changed", "Dropped", "Problems", "Warnings": [ {"Line", "Text"} ]} ] }
+ * A film has a row for each stream, with "StreamIndex", "ContainerIndex", "CodecName", "Title", "Default",
+ * "Forced", "HearingImpaired", "Channel" (CC1-CC4); what failed has "Code" and "Message".
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,6 +24,8 @@
 
 // More than anyone names on a command line; each is read and written by itself.
 #define KN_MAX_EXTRACT_SOURCES 4096
+// As many as are read of one film (engine/caption, KN_MAX_HARVEST_TRACKS).
+#define KN_MAX_EXTRACT_STREAMS 1024
 
 struct kn_extract_source {
     const char *uri;
@@ -38,6 +42,9 @@ struct kn_extract_spec {
     int64_t shift_us;
     double scale;
     bool lists_only, removes_hearing_impaired, has_mark;
+    int *streams;     // numbers among a film's captions; none: all of them
+    size_t n_streams;
+    bool forced_only; // of a film: the streams marked as forced
 };
 
 kn_code kn_extract_spec_load(struct kn_extract_spec *spec, const json_t *object, struct kn_error *err);

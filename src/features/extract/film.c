@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A film's caption streams, all in one pass over what must be read of it. A stream that cannot be had
+ * fails alone, by name.
+ */
+#include "features/extract/film.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/strings.h"
+#include "engine/caption/cue_packet.h"
+#include "engine/caption/harvest_any.h"
+
+// CC1 to CC4: one pass fills a list for each.
+#define MAX_CHANNELS 4
+// Packets between two questions whether to stop.
+#define ASK_EVERY 256
+
+struct stream {
+    const struct kn_harvest_track *track; // borrowed
+    struct kn_cue_list lists[MAX_CHANNELS]; // one, or one for each channel
+    int n_lists;          // 0: not asked for, or not to be had
+    struct kn_error error; // why it failed
+};
+
+struct film {
+    struct kn_context *context; // borrowed
+    const struct kn_extract_spec *spec;
+    const struct kn_extract_source *source;
+    struct kn_harvest *harvest; // owned
+    struct stream *streams;     // owned
+    int n_streams;
+};
+
+static void film_clear(struct film *film)
+{
+    for (int i = 0; i < film->n_streams; i++)
+        for (int k = 0; k < film->streams[i].n_lists; k++)
+            kn_cue_list_clear(&film->streams[i].lists[k]);
+    free(film->streams);
+    kn_harvest_free(&film->harvest);
+}
+
+/* ---- is it one? ---- */
+static bool is_transport_stream(const uint8_t *head, size_t n, size_t packet)
+{
+    return n > 2 * packet && head[0] == 0x47 && head[packet] == 0x47 && head[2 * packet] == 0x47;
+}
+
+static bool is_container(const uint8_t *head, size_t n)
+{
+    static const struct {
+        size_t at;
+        const char *magic;
+    } MAGICS[] = {
+        {0, "\x1A\x45\xDF\xA3"}, {4, "ftyp"}, {4, "moov"}, {4, "mdat"}, {4, "styp"}, {4, "wide"}, {8, "AVI "},
+        {0, "OggS"}, {0, "FLV\x01"}, {0, "\x30\x26\xB2\x75"} /* ASF */, {0, "#EXTM3U"}, {0, "# VobSub index"},
+    };
+    for (size_t i = 0; i < KN_COUNT(MAGICS); i++) {
+        const size_t length = strlen(MAGICS[i].magic);
+        if (n >= MAGICS[i].at + length && memcmp(head + MAGICS[i].at, MAGICS[i].magic, length) == 0)
+            return true;
+    }
+    if (n >= 4 && memcmp(head, "\0\0\1\xBA", 4) == 0) // MPEG program stream
+        return true;
+    if (n >= 13 && head[0] == 'P' && head[1] == 'G' && head[10] >= 0x14 && head[10] <= 0x17) // PGS
+        return true;
+    return is_transport_stream(head, n, 188) || (n > 4 && is_transport_stream(head + 4, n - 4, 192));
+}
+
+kn_code kn_film_is_one(struct kn_context *context, const char *uri, bool *out_is_one, struct kn_error *err)
+{
+    uint8_t head[1024];
+    size_t n = 0, got = 1;
+    *out_is_one = false;
+    kn_auto(kn_source_free) struct kn_source *source = NULL;
+    kn_code rc = kn_context_open_input(context, uri, &source, err);
+    while (rc == KN_OK && n < sizeof(head) && got > 0) {
+        rc = kn_source_read_at(source, (int64_t)n, head + n, sizeof(head) - n, &got, err);
+        n += got;
+    }
+    *out_is_one = rc == KN_OK && is_container(head, n);
+    return rc;
+}
+
+/* ---- which streams ---- */
+static bool is_asked_for(const struct kn_extract_spec *spec, const struct kn_harvest_track *track)
+{
+    if (spec->forced_only && !track->facts.is_forced)
+        return false;
+    if (spec->n_streams == 0)
+        return true;
+    for (size_t i = 0; i < spec->n_streams; i++)
+        if (spec->streams[i] == track->number)
+            return true;
+    return false;
+}
+
+static kn_code stream_begin(struct film *film, struct stream *stream)
+{
+    const struct kn_harvest_track *track = stream->track;
+    struct kn_error *err = &stream->error;
+    if (track->refusal)
+        return kn_fail(err, KN_EUNSUP, "caption stream %d: %s", track->number, track->refusal);
+    if (!kn_caption_is_text(track->facts.codec))
+        return kn_fail(err, KN_EUNSUP, "caption stream %d (%s) is made of %s", track->number,
+                       track->facts.codec_name, kn_caption_is_image(track->facts.codec)
+                           ? "pictures, and reading text in pictures is not built in"
+                           : "what nothing here reads");
+    kn_code rc = kn_harvest_choose(film->harvest, track->number, err);
+    const struct kn_harvest_facts facts = kn_harvest_facts(film->harvest);
+    const int n_lists = track->facts.codec == KN_CAPTION_CEA608 ? MAX_CHANNELS : 1;
+    for (int i = 0; i < n_lists && rc == KN_OK; i++) {
+        struct kn_cue_list *list = &stream->lists[stream->n_lists++];
+        *list = (struct kn_cue_list){.track = track->facts, .width_px = facts.width_px, .height_px = facts.height_px};
+        if (track->facts.codec == KN_CAPTION_CEA608)
+            list->track.channel = i + 1;
+        rc = kn_caption_begin(list, track->facts.codec, track->private_bytes, track->n_private, err);
+    }
+    return rc;
+}
+
+// Begins every stream that is asked for. Those that cannot be had keep their error.
+static kn_code streams_begin(struct film *film, int *out_n_begun, struct kn_error *err)
+{
+    int n, n_asked = 0;
+    const struct kn_harvest_track *tracks = kn_harvest_tracks(film->harvest, &n);
+    *out_n_begun = 0;
+    if (n == 0)
+        return kn_fail_as(err, KN_EMEDIA, "NoCaptionStream", "'%s' has no captions", film->source->uri);
+    for (size_t i = 0; i < film->spec->n_streams; i++)
+        if (film->spec->streams[i] >= n)
+            return kn_fail(err, KN_EINVAL, "'%s' has %d caption streams, from 0: there is no %d",
+                           film->source->uri, n, film->spec->streams[i]);
+    film->streams = calloc((size_t)n, sizeof(*film->streams));
+    if (!film->streams)
+        return kn_fail(err, KN_ENOMEM, "no memory for %d caption streams", n);
+    film->n_streams = n;
+    for (int i = 0; i < n; i++) {
+        struct stream *stream = &film->streams[i];
+        stream->track = &tracks[i];
+        if (!is_asked_for(film->spec, &tracks[i])) {
+            stream->track = NULL;
+            continue;
+        }
+        n_asked++;
+        if (!film->spec->lists_only && stream_begin(film, stream) == KN_OK)
+            ++*out_n_begun;
+    }
+    if (n_asked == 0)
+        return kn_fail_as(err, KN_EMEDIA, "NoCaptionStream", "'%s' has no forced captions", film->source->uri);
+    if (!film->spec->lists_only && n_asked > 1 && !strstr(film->source->target, "{streamindex}"))
+        return kn_fail(err, KN_EINVAL, "'%s' has %d caption streams: '%s' has no {streamindex} to tell them apart",
+                       film->source->uri, n_asked, film->source->target);
+    return KN_OK;
+}
+
+/* ---- the pass ---- */
+static kn_code packets_read(struct film *film, struct kn_error *err)
+{
+    struct kn_harvest_packet packet;
+    bool has = true;
+    for (int64_t n = 0;; n++) {
+        if (n % ASK_EVERY == 0 && kn_context_is_cancelled(film->context))
+            return kn_fail(err, KN_ECANCELED, "stopped");
+        kn_code rc = kn_harvest_next(film->harvest, &packet, &has, err);
+        if (rc != KN_OK || !has)
+            return rc;
+        struct stream *stream = &film->streams[packet.track];
+        for (int i = 0; i < stream->n_lists && stream->error.code == KN_OK; i++) {
+            struct kn_cue_list *list = &stream->lists[i];
+            rc = kn_caption_packet(list, stream->track->facts.codec, &packet.packet, &stream->error);
+            if (rc == KN_ENOMEM)
+                return kn_fail(err, rc, "no memory for the captions of '%s'", film->source->uri);
+        }
+    }
+}
+
+/* ---- the rows ---- */
+static json_t *row_new(json_t *files, const struct film *film, const struct stream *stream, int number)
+{
+    const struct kn_caption_track *facts = &stream->track->facts;
+    json_t *row = json_pack("{s:s, s:i, s:i, s:s, s:s, s:s, s:s*, s:b, s:b, s:b}", "Source", film->source->uri,
+                            "StreamIndex", number, "ContainerIndex", facts->stream_index, "CodecName",
+                            facts->codec_name, "Kind", facts->codec_name, "Language", facts->language, "Title",
+                            facts->title && kn_is_utf8(facts->title, strlen(facts->title)) ? facts->title : NULL,
+                            "Default", facts->is_default, "Forced", facts->is_forced, "HearingImpaired",
+                            facts->is_hearing_impaired);
+    return row && json_array_append_new(files, row) == 0 ? row : NULL;
+}
+
+static void row_fail(json_t *row, const struct kn_error *error)
+{
+    (void)json_object_set_new(row, "Code", json_string(kn_code_name(error->code)));
+    (void)json_object_set_new(row, "Message", json_string(error->message));
+}
+
+// The target with {streamindex} replaced, malloc'd.
+static char *target_of(const char *target, int number)
+{
+    static const char VARIABLE[] = "{streamindex}";
+    kn_auto(kn_buf_clear) struct kn_buf name = {0};
+    const char *at;
+    while ((at = strstr(target, VARIABLE))) {
+        kn_buf_add(&name, target, (size_t)(at - target));
+        kn_buf_printf(&name, "%d", number);
+        target = at + sizeof(VARIABLE) - 1;
+    }
+    kn_buf_puts(&name, target);
+    return kn_buf_take(&name);
+}
+
+// One list to its file. What was broken in the film is told with the first.
+static kn_code list_deliver(struct film *film, struct stream *stream, struct kn_cue_list *list, int number,
+                            json_t *files, size_t *n_good, struct kn_error *err)
+{
+    json_t *row = row_new(files, film, stream, number);
+    kn_auto(kn_free) char *target = target_of(film->source->target, number);
+    if (!row || !target)
+        return kn_fail(err, KN_ENOMEM, "no memory for a result");
+    if (list->track.channel > 0)
+        (void)json_object_set_new(row, "Channel", json_integer(list->track.channel));
+    for (int i = 0; *n_good == 0 && kn_harvest_note(film->harvest, i); i++)
+        kn_cue_list_warn(list, 0, "%s", kn_harvest_note(film->harvest, i));
+    struct kn_error own = {0};
+    const kn_code rc = kn_extract_list(film->context, film->spec, list, target, row, &own);
+    if (rc == KN_OK)
+        ++*n_good;
+    else
+        row_fail(row, &own);
+    if (rc != KN_OK && err && err->code == KN_OK)
+        *err = own;
+    // A name that is taken, a full disk: no other stream fares better.
+    return rc == KN_OK || rc == KN_EMEDIA || rc == KN_EUNSUP ? KN_OK : rc;
+}
+
+static kn_code stream_deliver(struct film *film, struct stream *stream, int *next_number, json_t *files,
+                              size_t *n_good, struct kn_error *err)
+{
+    const int number = stream->track->number;
+    const struct kn_harvest_facts facts = kn_harvest_facts(film->harvest);
+    for (int i = 0; i < stream->n_lists && stream->error.code == KN_OK; i++)
+        (void)kn_caption_end(&stream->lists[i], facts.end_us, &stream->error);
+    if (film->spec->lists_only || stream->error.code != KN_OK) {
+        json_t *row = row_new(files, film, stream, number);
+        if (!row)
+            return kn_fail(err, KN_ENOMEM, "no memory for a result");
+        if (stream->error.code != KN_OK)
+            row_fail(row, &stream->error);
+        else
+            ++*n_good;
+        if (err && err->code == KN_OK && stream->error.code != KN_OK)
+            *err = stream->error;
+        return KN_OK;
+    }
+    if (stream->n_lists == 1)
+        return list_deliver(film, stream, &stream->lists[0], number, files, n_good, err);
+    // Channels that were met; CC1 has the stream's own number.
+    const unsigned met = kn_caption_channels(&stream->lists[0]) | 1u;
+    for (int i = 0; i < stream->n_lists; i++) {
+        if (!(met >> i & 1))
+            continue;
+        const kn_code rc = list_deliver(film, stream, &stream->lists[i], i == 0 ? number : (*next_number)++,
+                                        files, n_good, err);
+        if (rc != KN_OK)
+            return rc;
+    }
+    return KN_OK;
+}
+
+static kn_code context_open(void *impl, const char *uri, struct kn_source **out, struct kn_error *err)
+{
+    return kn_context_open_input(impl, uri, out, err);
+}
+
+kn_code kn_film_extract(struct kn_context *context, const struct kn_extract_spec *spec,
+                        const struct kn_extract_source *source, json_t *files, size_t *out_n_good,
+                        struct kn_error *err)
+{
+    kn_auto(film_clear) struct film film = {.context = context, .spec = spec, .source = source};
+    const struct kn_input_env env = {.open = context_open, .impl = context};
+    *out_n_good = 0;
+    int n_begun = 0;
+    kn_code rc = kn_harvest_open_any(&film.harvest, source->uri, &env, err);
+    if (rc == KN_OK)
+        rc = streams_begin(&film, &n_begun, err);
+    if (rc == KN_OK && n_begun > 0)
+        rc = packets_read(&film, err);
+    int next_number = film.n_streams;
+    struct kn_error first = {0};
+    for (int i = 0; i < film.n_streams && rc == KN_OK; i++)
+        if (film.streams[i].track)
+            rc = stream_deliver(&film, &film.streams[i], &next_number, files, out_n_good, &first);
+    if (err && err->code == KN_OK && (rc != KN_OK || *out_n_good == 0))
+        *err = first;
+    if (rc == KN_OK && *out_n_good == 0)
+        rc = first.code ? first.code : KN_EMEDIA;
+    return rc;
+}

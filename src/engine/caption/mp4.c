@@ -90,8 +90,10 @@ kn_code kn_mp4_add_sample(struct kn_mp4 *m, const struct kn_mp4_track *track, in
     for (int i = 0; i < track->n_edits; i++) {
         const struct kn_mp4_edit *edit = &track->edits[i];
         const int64_t from = start_us > edit->from_us ? start_us : edit->from_us;
-        const int64_t until = end_us < edit->until_us ? end_us : edit->until_us;
-        if (start_us >= edit->until_us ||
+        // One edit says when the track begins; that it ends too early must not cost a caption.
+        const bool is_behind = start_us >= edit->until_us;
+        const int64_t until = end_us < edit->until_us || is_behind ? end_us : edit->until_us;
+        if ((is_behind && track->n_edits > 1) ||
             (end_us != KN_NO_TIME && start_us < edit->from_us && end_us <= edit->from_us))
             continue;
         sample.start_us = from + edit->shift_us;

@@ -52,9 +52,6 @@ static void read_edits(struct kn_mp4 *m, struct kn_mp4_track *track, struct kn_m
             track->delay_us = film_us + duration_us;
         film_us += duration_us;
     }
-    // One edit says when the track begins. That it ends a tick early must not cost a caption.
-    if (track->n_edits == 1)
-        track->edits[0].until_us = INT64_MAX;
 }
 
 /* ---- what its samples are ---- */

@@ -197,7 +197,7 @@ static void a_delay_moves_every_sample(void **state)
     struct kn_buf stbl = {0}, edts = {0};
     put_usual_tables(&stbl);
     PUT_TABLE(&edts, "elst", 0, 2, 2500, 0xFFFFFFFFu, 0x10000, 2999, 0, 0x10000);
-    check_tables(&edts, &stbl, "0 2500+1000 aaaa\n0 3500+1000 bbb\n0 4500+1000 cc\n", 0);
+    check_tables(&edts, &stbl, "0 2500+1000 aaaa\n0 3500+1000 bbb\n0 4500+999 cc\n", 0);
 }
 
 static void a_cut_shows_only_what_it_keeps(void **state)

@@ -103,11 +103,11 @@ class Service:
              "--mns-listen", "127.0.0.1:0", "--allow-url-host", "127.0.0.1", *arguments],
             stdout=subprocess.PIPE, stderr=open(self.log, "a"), text=True,
             env={**os.environ, "KINORA_ACCESS_KEY_ID": KEY, "KINORA_ACCESS_KEY_SECRET": SECRET, **(env or {})})
-        found = re.match(r"kinora: ready api=(\S+) oss=(\S+)", self.process.stdout.readline())
+        found = re.match(r"kinora: ready api=(\S+) oss=(\S+) mns=(\S+)", self.process.stdout.readline())
         if not found:
             self.process.wait()
             raise RuntimeError("kinora serve did not start: " + open(self.log).read()[-1000:])
-        self.api, self.oss = found.groups()
+        self.api, self.oss, self.mns = found.groups()
         self.connections = {}
 
     def __enter__(self):

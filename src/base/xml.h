@@ -1,5 +1,5 @@
 #pragma once
-/* Writing XML. Control characters, which XML 1.0 cannot hold, become '?'. */
+/* Writing XML. What XML 1.0 cannot hold becomes '?': control characters, bytes of a text that is not UTF-8. */
 #include <stdint.h>
 
 #include "base/buf.h"

@@ -368,10 +368,10 @@ static kn_code prune_removed(struct kn_tx *tx, struct prune_call *call, bool *ou
         return rc;
     int64_t id = kn_stmt_int(row, 0);
     static const char *const deletes[] = {
-        "DELETE FROM queue_message WHERE seq IN (SELECT seq FROM queue_message WHERE queue_id = ?"
-        " AND is_ready = 1 LIMIT ?)",
-        "DELETE FROM queue_message WHERE seq IN (SELECT seq FROM queue_message WHERE queue_id = ?"
-        " AND is_ready = 0 LIMIT ?)",
+        ("DELETE FROM queue_message WHERE seq IN (SELECT seq FROM queue_message WHERE queue_id = ?"
+         " AND is_ready = 1 LIMIT ?)"),
+        ("DELETE FROM queue_message WHERE seq IN (SELECT seq FROM queue_message WHERE queue_id = ?"
+         " AND is_ready = 0 LIMIT ?)"),
     };
     for (size_t i = 0; i < KN_COUNT(deletes) && rc == KN_OK && call->n < call->max; i++) {
         rc = kn_tx_run(tx, &n, err, deletes[i], "ii", id, call->max - call->n);

@@ -172,8 +172,8 @@ static kn_code topic_delete_tx(struct kn_tx *tx, void *context, struct kn_error 
 {
     const struct topic_call *call = context;
     static const char *const deletes[] = {
-        "DELETE FROM topic_push WHERE subscription_id IN (SELECT s.id FROM topic_subscription s"
-        " JOIN topic t ON t.id = s.topic_id WHERE t.name = ?)",
+        ("DELETE FROM topic_push WHERE subscription_id IN (SELECT s.id FROM topic_subscription s"
+         " JOIN topic t ON t.id = s.topic_id WHERE t.name = ?)"),
         "DELETE FROM topic_message WHERE topic_id IN (SELECT id FROM topic WHERE name = ?)",
         "DELETE FROM topic_subscription WHERE topic_id IN (SELECT id FROM topic WHERE name = ?)",
         "DELETE FROM topic WHERE name = ?",

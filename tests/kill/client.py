@@ -91,7 +91,7 @@ class Service:
                           *(["--allow-url-host", allow] if allow else []), *arguments]
         self.environment = {**os.environ, "KINORA_ACCESS_KEY_ID": KEY, "KINORA_ACCESS_KEY_SECRET": SECRET,
                             **(environment or {})}
-        self.process = self.api = self.oss = None
+        self.process = self.api = self.oss = self.mns = None
         self.n_starts = 0
 
     def start(self):
@@ -100,11 +100,11 @@ class Service:
             self.process = subprocess.Popen(self.arguments, stdout=subprocess.PIPE, stderr=log, text=True,
                                             env=self.environment)
         line = self.process.stdout.readline()
-        found = re.match(r"kinora: ready api=http://(\S+) oss=http://(\S+)", line)
+        found = re.match(r"kinora: ready api=http://(\S+) oss=http://(\S+) mns=http://(\S+)", line)
         if not found:
             self.kill()
             raise RuntimeError("kinora serve did not start:\n" + self.tail())
-        self.api, self.oss = found.groups()
+        self.api, self.oss, self.mns = found.groups()
         self.n_starts += 1
         return self
 

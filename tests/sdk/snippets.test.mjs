@@ -40,7 +40,7 @@ describe('docs/sdk.md', () => {
     test(heading.replaceAll('`', ''), async () => {
       const file = path.join(folder, `${i}.mjs`);
       await writeFile(file, text.replaceAll('127.0.0.1:8800', kinora.api)
-        .replaceAll('127.0.0.1:8801', kinora.oss));
+        .replaceAll('127.0.0.1:8801', kinora.oss).replaceAll('127.0.0.1:8802', kinora.mns));
       const { stdout } = await run(process.execPath, [file], {
         cwd: work, timeout: 120_000,
         env: { ...process.env, ALIBABA_CLOUD_ACCESS_KEY_ID: kinora.key.id,

@@ -1,0 +1,73 @@
+"""kinora captions: caption files on this machine, without a service; and what it says when it cannot."""
+import os
+import unittest
+
+import support
+
+SRT = "1\n00:00:01,000 --> 00:00:02,000\n[door]\n<i>Hello</i>\n\n2\n00:00:03,000 --> 00:00:04,000\n[sighs]\n"
+
+
+class Captions(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        with open("in.srt", "w", encoding="utf-8") as file:
+            file.write(SRT)
+        with open("zh.srt", "w", encoding="gb18030") as file:
+            file.write("1\n00:00:01,000 --> 00:00:02,000\n宇宙守护神\n")
+        with open("note.txt", "w", encoding="utf-8") as file:
+            file.write("no captions\n")
+
+    def read(self, path):
+        with open(path, encoding="utf-8", newline="") as file:
+            return file.read()
+
+    def ok(self, *args):
+        done = support.run("captions", *args)
+        self.assertEqual(done.status, 0, done.err)
+        return done
+
+    def refused(self, *args, words=(), status=1):
+        done = support.run("captions", *args)
+        self.assertEqual(done.status, status, done.err)
+        for word in words:
+            self.assertIn(word, done.err)
+
+    def test_the_outputs_name_chooses_the_format(self):
+        self.assertEqual(self.ok("in.srt", "-o", "a.vtt").out, "a.vtt\n")
+        self.assertTrue(self.read("a.vtt").startswith("WEBVTT\n\n00:00:01.000 --> 00:00:02.000\n[door]\n<i>Hello</i>\n"))
+        self.ok("in.srt", "-o", "a.ass")
+        self.assertIn("Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,[door]\\N{\\i1}Hello\n", self.read("a.ass"))
+
+    def test_times_move_and_signs_for_the_deaf_go(self):
+        self.ok("in.srt", "-o", "b.srt", "--shift", "1.5", "--scale", "2", "--remove-hearing-impaired", "--line-end", "lf")
+        self.assertEqual(self.read("b.srt"), "1\n00:00:03,500 --> 00:00:05,500\n<i>Hello</i>\n\n")
+
+    def test_several_files_into_a_folder(self):
+        done = self.ok("in.srt", "zh.srt", "-o", "out/", "--format", "webvtt")
+        self.assertEqual(done.out.split(), ["out/in.vtt", "out/zh.vtt"])
+        self.assertIn("宇宙守护神", self.read("out/zh.vtt"))
+
+    def test_the_list_says_what_the_files_are(self):
+        done = self.ok("in.srt", "zh.srt", "--list", "--json")
+        self.assertEqual([(f["Kind"], f["Encoding"], f["Cues"]) for f in done.json["Files"]],
+                         [("srt", "UTF-8", 2), ("srt", "GB18030", 1)])
+
+    def test_what_exists_is_not_replaced(self):
+        self.ok("in.srt", "-o", "c.vtt")
+        self.refused("in.srt", "-o", "c.vtt", words=["'c.vtt' exists already", "--overwrite"])
+        self.ok("in.srt", "-o", "c.vtt", "--overwrite")
+
+    def test_one_file_that_is_none_does_not_keep_the_others(self):
+        done = support.run("captions", "note.txt", "in.srt", "-o", "some/{name}.{autoext}")
+        self.assertEqual(done.status, 1)
+        self.assertIn("note.txt", done.err)
+        self.assertEqual(os.listdir("some"), ["in.srt"])
+
+    def test_wrong_usage_is_told(self):
+        for args in (["in.srt"], [], ["in.srt", "-o", "x", "--format", "doc"], ["a", "b", "-o", "x.srt"],
+                     ["in.srt", "-o", "x", "--shift", "soon"], ["in.srt", "-o", "x", "--scale", "0"]):
+            self.refused(*args, status=2, words=["captions"])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=["test_captions"])

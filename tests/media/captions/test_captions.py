@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""test_captions: real caption files and films, where they lie beside the checkout.
+
+    test_captions.py KINORA SOURCE
+
+Every text stream of ../shared/media/captions that has an .expected file comes out as it says: the cues'
+text exactly, their times within a millisecond. Those files hold text without looks and places, so
+these are taken off ours first; tests/unit/engine/caption compares them.
+"""
+import os
+import re
+import subprocess
+import sys
+import unittest
+
+KINORA, SOURCE = sys.argv[1], sys.argv[2]
+MEDIA = os.path.realpath(os.path.join(SOURCE, "../shared/media/captions"))
+
+# Ends that no data says: the expected file has what one program made of it.
+OPEN_ENDS = {"cea608_hls"}
+
+
+def read(path):
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        return file.read().replace("\r\n", "\n")
+
+
+def milliseconds(text):
+    h, m, rest = text.split(":")
+    s, ms = rest.split(",")
+    return ((int(h) * 60 + int(m)) * 60 + int(s)) * 1000 + int(ms)
+
+
+def cues(path):
+    """[(start, end, text)] of an SRT file, text without tags."""
+    found = []
+    for block in read(path).strip("\n").split("\n\n"):
+        lines = block.split("\n")
+        start, _, end = lines[1].partition(" --> ")
+        plain = re.sub(r"</?[ibus]>|</?font[^>]*>|\{\\an[1-9]\}", "", "\n".join(lines[2:]))
+        found.append((milliseconds(start), milliseconds(end.split()[0]), plain))
+    return found
+
+
+def captions(*args):
+    done = subprocess.run([KINORA, "captions", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=60)
+    return done.returncode, done.stdout.split("\n"), done.stderr
+
+
+def folder(name):
+    path = os.path.join(MEDIA, name)
+    return [os.path.join(path, entry) for entry in sorted(os.listdir(path))]
+
+
+class Captions(unittest.TestCase):
+    def test_films_say_what_is_expected_of_them(self):
+        compared = 0
+        for entry in sorted(os.listdir(MEDIA)):
+            name, is_expected, _ = entry.partition(".expected.srt")
+            if not is_expected:
+                continue
+            film = next((f"{MEDIA}/{name}.{e}" for e in ("mkv", "mp4", "ts") if os.path.exists(f"{MEDIA}/{name}.{e}")),
+                        None)
+            if not film:
+                continue  # pictures alone: .sup, .idx, .avi
+            with self.subTest(film=name):
+                status, made, err = captions(film, "-o", name + ".{streamindex}.srt")
+                if not made[0] and "made of pictures" in err:
+                    continue
+                self.assertTrue(made[0], err)
+                compared += 1
+                ours, theirs = cues(made[0]), cues(os.path.join(MEDIA, entry))
+                self.assertEqual([cue[2] for cue in ours], [cue[2] for cue in theirs])
+                for i, (a, b) in enumerate(zip(ours, theirs)):
+                    self.assertAlmostEqual(a[0], b[0], delta=1)
+                    if not (name in OPEN_ENDS and i == len(ours) - 1):
+                        self.assertAlmostEqual(a[1], b[1], delta=1)
+        self.assertGreaterEqual(compared, 9)
+
+    def test_webvtt_tracks_come_out_as_they_went_in(self):
+        status, made, err = captions(f"{MEDIA}/ed_multisub.mkv", "-o", "ed.{streamindex}.vtt")
+        self.assertEqual(status, 0, err)
+        for path, language in zip(made, ("en", "ru", "ja", "sv", "ar")):
+            ours, theirs = read(path), read(f"{MEDIA}/parallel/elephants_dream.{language}.vtt")
+            words = [[line.rstrip() for line in text.split("\n") if line and "-->" not in line and
+                      not line.isdigit() and not line.startswith("WEBVTT")] for text in (ours, theirs)]
+            with self.subTest(language=language):
+                self.assertEqual(*words)
+
+    def test_oddities_are_read_and_nothing_is_dropped(self):
+        counts = {"capability_tester.srt": 37, "typical_with_tags.srt": 14, "invalid.srt": 1, "gb2312.srt": 3,
+                  "typical_bad_timestamps.srt": 3, "typical_no_hours_and_millis.srt": 3}
+        status, made, err = captions(*folder("srt_oddities"), "-o", "srt/{name}.srt")
+        self.assertEqual(status, 0, err)
+        for path in made[:-1]:
+            name = os.path.basename(path)
+            with self.subTest(name=name):
+                self.assertEqual(len(cues(path)), counts.get(name, 7 if name.startswith("bom-") else 3))
+        one = [cues(f"srt/bom-{e}.srt") for e in ("utf-8", "utf-16-le", "utf-16-be", "utf-32-be")]
+        self.assertTrue(all(cue == one[0] for cue in one))
+        self.assertEqual(cues("srt/gb2312.srt")[0][2], "宇宙守护神  保护我们远离邪恶")
+
+    def test_webvtt_oddities_keep_every_cue(self):
+        status, made, err = captions(*folder("vtt_oddities"), "-o", "vtt/{name}.vtt")
+        self.assertEqual(status, 0, err)
+        for path in made[:-1]:
+            name = os.path.basename(path)
+            theirs = read(f"{MEDIA}/vtt_oddities/{name}")
+            with self.subTest(name=name):
+                self.assertEqual(read(path).count(" --> "), theirs.count("-->"))
+
+    def test_ass_stays_as_it_is_and_ttml_becomes_its_ass(self):
+        status, made, err = captions(*[p for p in folder("ass") if p.endswith(".ass")], "-o", "ass/{name}.ass")
+        self.assertEqual(status, 0, err)
+        for path in made[:-1]:
+            theirs = read(f"{MEDIA}/{path}")
+            text = [[line.split(",", 9)[-1] for line in whole.split("\n") if line.startswith(("Dialogue", "Comment"))]
+                    for whole in (read(path), theirs)]
+            self.assertEqual(*text)
+        status, made, err = captions(f"{MEDIA}/other_formats/ttml_example.ttml", "-o", "ttml.srt")
+        self.assertEqual(status, 0, err)
+        status, made, err = captions(f"{MEDIA}/other_formats/ttml_example.ass", "-o", "ass.srt")
+        self.assertEqual(status, 0, err)
+        for a, b in zip(cues("ttml.srt"), cues("ass.srt")):
+            self.assertEqual(a[2], b[2])
+            self.assertAlmostEqual(a[0], b[0], delta=10)
+
+
+if not os.path.isdir(MEDIA):
+    print(f"skipped: there is no '{MEDIA}'", file=sys.stderr)
+    sys.exit(77)
+unittest.main(argv=[sys.argv[0]])

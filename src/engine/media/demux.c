@@ -217,15 +217,48 @@ static kn_code demux_judge_time(struct kn_demux *demux, const AVPacket *packet, 
         : KN_OK;
 }
 
+/* ---- seeking ---- */
+// When the first key frame from here on is shown; INT64_MAX without one.
+static int64_t next_key_us(AVFormatContext *format, const AVStream *video)
+{
+    int64_t key_us = INT64_MAX;
+    kn_auto(av_packet_free) AVPacket *packet = av_packet_alloc();
+    while (packet && key_us == INT64_MAX && av_read_frame(format, packet) >= 0) {
+        const int64_t ts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
+        if (packet->stream_index == video->index && packet->flags & AV_PKT_FLAG_KEY && ts != AV_NOPTS_VALUE)
+            key_us = av_rescale_q(ts, video->time_base, AV_TIME_BASE_Q);
+        av_packet_unref(packet);
+    }
+    return key_us;
+}
+
+// Containers without an index (MPEG-TS) are entered anywhere, indexes are in order of decoding: only
+// looking tells whether a key frame comes that is shown at `to_us` or before.
+static void demux_seek(struct kn_demux *demux, int64_t to_us)
+{
+    AVFormatContext *format = demux->input->format;
+    const AVStream *video = kn_input_stream(demux->input, AVMEDIA_TYPE_VIDEO, 0);
+    const int64_t start_us = kn_input_start_us(demux->input);
+    for (int64_t back_us = 0; to_us - back_us > start_us; back_us = back_us ? 2 * back_us : KN_SECOND) {
+        // Formats that cannot seek are read from the start; the pictures before are dropped later.
+        const int64_t at_us = to_us - back_us;
+        if (avformat_seek_file(format, -1, INT64_MIN, at_us, at_us, 0) < 0 || !video)
+            return;
+        const bool is_before = next_key_us(format, video) <= to_us;
+        if (is_before && avformat_seek_file(format, -1, INT64_MIN, at_us, at_us, 0) >= 0)
+            return;
+    }
+    const bool has_no_index = (format->iformat->flags & (AVFMT_TS_DISCONT | AVFMT_NO_BYTE_SEEK)) == AVFMT_TS_DISCONT;
+    if (!has_no_index || av_seek_frame(format, -1, 0, AVSEEK_FLAG_BYTE) < 0)
+        (void)avformat_seek_file(format, -1, INT64_MIN, start_us, start_us, 0);
+}
+
 /* ---- the thread ---- */
 static kn_code demux_read_all(struct kn_demux *demux, struct kn_error *err)
 {
     AVFormatContext *format = demux->input->format;
-    if (demux->seek_us != KN_NO_TIME) {
-        const int64_t to_us = demux->seek_us - demux->offset_us + demux->origin_us;
-        // Formats that cannot seek are read from the start; the pictures before are dropped later.
-        (void)avformat_seek_file(format, -1, INT64_MIN, to_us, to_us, 0);
-    }
+    if (demux->seek_us != KN_NO_TIME)
+        demux_seek(demux, demux->seek_us - demux->offset_us + demux->origin_us);
     for (;;) {
         AVPacket *packet = av_packet_alloc();
         if (!packet)

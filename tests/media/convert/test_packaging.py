@@ -76,6 +76,17 @@ class Packaging(ConvertCase):
         self.assertRegex(text, r'CODECS="avc1[.]64')
         self.assertEqual(complaints("g/master.m3u8"), "")
 
+    def test_a_clip_has_its_first_picture_whatever_the_container(self):
+        """MPEG-TS has no index: a seek ends anywhere, and the key frame needed may lie before."""
+        for path in ("c.ts", "c.mkv"):
+            with self.subTest(path):
+                ffmpeg("-i", "v.mp4", "-c:v", "libx264", "-preset", "veryfast", "-g", "40", "-c:a", "copy", path)
+                self.done([output("y.mp4", Features={"Clip": {"TimeSpan": {"Seek": "0.6", "Duration": "1"}}})],
+                          inputs=(path,))
+                times = sh("ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time",
+                           "-of", "csv=p=0", "y.mp4").replace(",", " ").split()
+                self.assertEqual((len(times), float(min(times, key=float))), (25, 0))
+
     def test_copy_touches_no_packet(self):
         self.done([output("c.mp4", subtype="Remux")])
         md5 = lambda p: sh("ffmpeg", "-v", "error", "-i", p, "-map", "0:v", "-c", "copy", "-f", "md5", "-")

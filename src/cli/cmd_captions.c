@@ -232,15 +232,29 @@ static kn_code spec_make(json_t **out, const struct options *options, struct kn_
 static kn_code captions(const struct options *options, json_t **out_result, struct kn_error *err)
 {
     json_auto_t *spec = NULL;
-    kn_auto(kn_free) char *program = kn_worker_program();
+    kn_auto(kn_free) char *reader = kn_reader_program();
+    kn_auto(kn_free) char *worker = kn_worker_program();
+    struct kn_error own = {0};
     kn_code rc = spec_make(&spec, options, err);
     if (rc)
         return rc;
-    const struct kn_local_config local = {
-        .program = program ? program : "kinora-worker",
+    struct kn_local_config local = {
+        .program = reader,
         .catches_signals = true,
         .keeps_existing = !options->overwrites,
     };
+    // Most captions want no media libraries, whose loading takes longer than the work itself.
+    if (reader && kn_fs_exists(reader)) {
+        rc = kn_local_run(&local, "extract", spec, out_result, &own);
+        if (!kn_equal(own.reason, "NeedsMediaLibraries")) {
+            if (rc != KN_OK)
+                *err = own;
+            return rc;
+        }
+        json_decref(*out_result);
+        *out_result = NULL;
+    }
+    local.program = worker ? worker : "kinora-worker";
     return kn_local_run(&local, "extract", spec, out_result, err);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Where kinora-worker is. */
+/* Where the programs are that kinora starts. */
 #include "cli/worker_program.h"
 
 #include <stdio.h>
@@ -8,14 +8,24 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 
-char *kn_worker_program(void)
+static char *program_named(const char *name)
 {
     kn_auto(kn_free) char *folder = kn_fs_program_folder();
     char *path = NULL;
-    if (folder && asprintf(&path, "%s/kinora-worker", folder) >= 0) {
+    if (folder && asprintf(&path, "%s/%s", folder, name) >= 0) {
         if (kn_fs_exists(path))
             return path;
         kn_free(&path);
     }
-    return strdup(KN_LIBEXEC "/kinora-worker");
+    return asprintf(&path, KN_LIBEXEC "/%s", name) >= 0 ? path : NULL;
+}
+
+char *kn_worker_program(void)
+{
+    return program_named("kinora-worker");
+}
+
+char *kn_reader_program(void)
+{
+    return program_named("kinora-reader");
 }

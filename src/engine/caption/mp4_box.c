@@ -21,9 +21,8 @@ bool kn_mp4_head(struct kn_mp4_head *head, const uint8_t *bytes, size_t n)
 uint64_t kn_mp4_get(struct kn_mp4_span *span, int n_bytes)
 {
     if (span->n < (size_t)n_bytes) {
+        kn_mp4_skip(span, span->n);
         span->is_short = true;
-        span->at += span->n;
-        span->n = 0;
         return 0;
     }
     uint64_t value = 0;
@@ -40,7 +39,8 @@ void kn_mp4_skip(struct kn_mp4_span *span, size_t n)
         span->is_short = true;
         n = span->n;
     }
-    span->at += n;
+    if (n > 0) // an absent box has no bytes to point at
+        span->at += n;
     span->n -= n;
 }
 

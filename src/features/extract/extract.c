@@ -201,8 +201,11 @@ static kn_code sources_extract(struct kn_context *context, const struct kn_extra
             return kn_fail(err, KN_ECANCELED, "stopped after %zu of %zu files", i, spec->n_sources);
         const kn_code rc = source_extract(context, spec, &spec->sources[i], files, &n_delivered, &reason);
         n_good += n_delivered;
-        if (rc == KN_ECANCELED || (rc == KN_ENOMEM && !n_delivered))
-            return err ? (*err = reason, rc) : rc;
+        // Another program can do it, and then does all of it (worker/reader.c).
+        if (rc == KN_ECANCELED || kn_equal(reason.reason, "NeedsMediaLibraries")) {
+            *err = reason;
+            return rc;
+        }
         if (rc != KN_OK && err && err->code == KN_OK)
             *err = reason;
         kn_context_progress(context, (double)(i + 1) / (double)spec->n_sources, NULL);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * kinora-reader: a nursery without media libraries, for caption jobs of the command line. Loading a
+ * hundred libraries takes longer than taking eight tracks out of a film, and Matroska, MP4 and most caption
+ * formats need none of them. What does need them is refused with the reason "NeedsMediaLibraries", and
+ * kinora starts kinora-worker instead.
+ *
+ * The two functions below stand in for those of engine/caption/harvest_any.c and small.c, the only ones on a
+ * caption job's way that use the libraries: the linker leaves out whoever is not asked for.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "engine/caption/harvest_any.h"
+#include "engine/caption/small.h"
+#include "features/extract/extract.h"
+#include "worker/nursery.h"
+
+#define CONTROL_FD 3
+#define NEEDS_LIBRARIES "NeedsMediaLibraries"
+
+static const struct kn_worker_feature FEATURES[] = {
+    {"extract", NULL, kn_extract_run},
+    {NULL, NULL, NULL},
+};
+
+// Matroska and MP4 with caption tracks of their own; all else may be readable, but not here.
+kn_code kn_harvest_open_any(struct kn_harvest **out_harvest, const char *uri,
+                            const struct kn_input_env *env, struct kn_error *err)
+{
+    *out_harvest = NULL;
+    kn_auto(kn_source_free) struct kn_source *source = NULL;
+    kn_code rc = env->open(env->impl, uri, &source, err);
+    if (rc != KN_OK)
+        return rc;
+    kn_auto(kn_harvest_free) struct kn_harvest *harvest = NULL;
+    rc = kn_harvest_open(&harvest, &source, env->stop, err);
+    if (rc != KN_OK && rc != KN_EUNSUP && rc != KN_EMEDIA)
+        return rc;
+    int n_tracks = 0;
+    if (rc == KN_OK)
+        (void)kn_harvest_tracks(harvest, &n_tracks);
+    if (n_tracks == 0)
+        return kn_fail_as(err, KN_EUNSUP, NEEDS_LIBRARIES, "'%s' is read by the media libraries", uri);
+    *out_harvest = KN_TAKE(harvest);
+    return KN_OK;
+}
+
+kn_code kn_small_read(struct kn_cue_list *list, const char *text, size_t n, const char *name,
+                      struct kn_error *err)
+{
+    (void)list;
+    (void)text;
+    (void)n;
+    return kn_fail_as(err, KN_EUNSUP, NEEDS_LIBRARIES, "'%s' is read by the media libraries",
+                      name ? name : "the file");
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc == 2 ? argv[1] : "";
+    int type = 0;
+    socklen_t size = sizeof(type);
+    if (strcmp(what, "--version") == 0)
+        return puts("kinora-reader " KN_VERSION) < 0;
+    if (strcmp(what, "--nursery") == 0 && getsockopt(CONTROL_FD, SOL_SOCKET, SO_TYPE, &type, &size) == 0)
+        return kn_nursery_main(CONTROL_FD, FEATURES, NULL);
+    (void)fputs("kinora-reader: this program is started by kinora: run 'kinora captions'\n", stderr);
+    return 2;
+}

@@ -70,4 +70,4 @@ class Captions(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=["test_captions"])
+    support.main()

@@ -339,6 +339,23 @@ static bool is_western(const char *encoding)
     return false;
 }
 
+// Whether all that is not ASCII are pairs of GB 2312's punctuation and its 3,755 frequent characters, so that a
+// few words of Chinese are not taken for Arabic. Lower-case letters of other scripts lie beyond them.
+static bool is_chinese(const uint8_t *at, size_t n)
+{
+    size_t n_pairs = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (at[i] < 0x80)
+            continue;
+        const bool is_lead = (at[i] >= 0xA1 && at[i] <= 0xA3) || (at[i] >= 0xB0 && at[i] <= 0xD7);
+        if (!is_lead || i + 1 == n || at[i + 1] < 0xA1 || at[i + 1] == 0xFF)
+            return false;
+        n_pairs++;
+        i++;
+    }
+    return n_pairs >= 4;
+}
+
 static void detected(char out[40], const char *bytes, size_t n)
 {
     out[0] = '\0';
@@ -351,6 +368,11 @@ static void detected(char out[40], const char *bytes, size_t n)
     // GB 2312 is the oldest part of GB 18030; what calls itself the one is often the other.
     if (kn_equal_nocase(out, "GB2312") || kn_equal_nocase(out, "GBK") || kn_equal_nocase(out, "HZ-GB-2312"))
         (void)kn_copy(out, 40, "GB18030");
+    static const char *const unsure[] = {"", "WINDOWS-1256", "WINDOWS-1252", "WINDOWS-1253", "WINDOWS-1255",
+                                         "WINDOWS-1258", "ISO-8859-1", "ISO-8859-15", "ISO-8859-6", "ISO-8859-7"};
+    for (size_t i = 0; i < KN_COUNT(unsure); i++)
+        if (kn_equal_nocase(out, unsure[i]) && is_chinese((const uint8_t *)bytes, n))
+            (void)kn_copy(out, 40, "GB18030");
 }
 
 static void code_page_decode(struct kn_buf *out, const char *bytes, size_t n, const char *language,

@@ -8,7 +8,8 @@
  *   3. well-formed UTF-8 is UTF-8, and UTF-8 that was taken for Windows-1252 and encoded once more is
  *      put right;
  *   4. else the detector (uchardet) and the code page that the language was written in: whichever
- *      decodes the whole file, the language's first when the two disagree on the script;
+ *      decodes the whole file, the language's first where the detector sees Western letters; a few
+ *      words that are GB 2312's frequent characters are Chinese;
  *   5. else Windows-1252.
  */
 #include <stdbool.h>

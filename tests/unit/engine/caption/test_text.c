@@ -37,7 +37,7 @@ static void every_encoding_comes_out_as_utf8(void **state)
         {russian, "UTF-16LE", NULL}, {russian, "UTF-16", NULL}, {russian, "UTF-32", NULL},
         {russian, "CP1251", NULL},   {russian, "KOI8-R", NULL}, {chinese, "GB18030", NULL},
         {chinese, "GB18030", "chi"}, {polish, "CP1250", "pl"},  {polish, "CP1250", "pol"},
-        {"caf\xC3\xA9", "CP1252", NULL}, {chinese, "UTF-8", "ru"},
+        {"caf\xC3\xA9", "CP1252", NULL}, {"\xE5\xAE\x87\xE5\xAE\x99\xE5\xAE\x88\xE6\x8A\xA4\xE7\xA5\x9E", "GB18030", NULL}, {chinese, "UTF-8", "ru"},
     };
     for (size_t i = 0; i < KN_COUNT(rows); i++) {
         char bytes[512], encoding[40], text[256];

@@ -1,0 +1,96 @@
+"""kinora captions on films: every text stream into a file of its own, by the reader and by the worker."""
+import os
+import unittest
+
+import support
+from media import ffmpeg, film
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+FIRST = "1\n00:00:00,100 --> 00:00:00,600\nGood <i>morning</i>\n\n2\n00:00:01,000 --> 00:00:01,500\nBye\n"
+SECOND = "1\n00:00:00,200 --> 00:00:00,700\nBonjour\n"
+
+
+class FilmCaptions(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        film("plain.mp4", 2)
+        write("first.srt", FIRST)
+        write("second.srt", SECOND)
+        inputs = ["-i", "plain.mp4", "-i", "first.srt", "-i", "second.srt", "-map", "0:v", "-map", "1", "-map", "2",
+                  "-c", "copy", "-metadata:s:s:0", "language=eng", "-metadata:s:s:1", "language=fre",
+                  "-metadata:s:s:1", "title=Sous-titres", "-disposition:s:1", "forced"]
+        ffmpeg(*inputs, "-c:s", "srt", "film.mkv")
+        ffmpeg(*inputs, "-c:s", "mov_text", "film.mp4")
+        ffmpeg(*inputs, "-c:s", "mov_text", "-movflags", "frag_keyframe+empty_moov", "fragments.mp4")
+
+    def ok(self, *args):
+        done = support.run("captions", *args)
+        self.assertEqual(done.status, 0, done.err)
+        return done
+
+    def refused(self, *args, words):
+        done = support.run("captions", *args)
+        self.assertEqual(done.status, 1, done.err)
+        self.assertTrue(done.err.startswith("kinora: "), done.err)
+        for word in words:
+            self.assertIn(word, done.err)
+
+    def test_every_stream_of_every_container_comes_out_as_it_went_in(self):
+        for name in ("film.mkv", "film.mp4", "fragments.mp4"):
+            done = self.ok(name, "--line-end", "lf", "--overwrite", "-o", "out.{streamindex}.{autoext}")
+            self.assertEqual(done.out.split(), ["out.0.srt", "out.1.srt"])
+            self.assertEqual(read("out.0.srt").strip(), FIRST.strip(), name)
+            self.assertEqual(read("out.1.srt").strip(), SECOND.strip(), name)
+
+    def test_streams_are_listed_with_what_the_film_says_of_them(self):
+        rows = self.ok("film.mkv", "--list", "--json").json["Files"]
+        self.assertEqual([r["Language"] for r in rows], ["eng", "fre"])
+        self.assertEqual([r["Forced"] for r in rows], [False, True])
+        self.assertEqual(rows[1]["Title"], "Sous-titres")
+        self.assertEqual([(r["StreamIndex"], r["ContainerIndex"]) for r in rows], [(0, 1), (1, 2)])
+
+    def test_one_stream_or_the_forced_ones_need_no_number_in_the_name(self):
+        self.ok("film.mkv", "--stream", "0", "-o", "one.vtt")
+        self.assertIn("Good <i>morning</i>", read("one.vtt"))
+        self.ok("film.mkv", "--forced-only", "-o", "forced.srt")
+        self.assertIn("Bonjour", read("forced.srt"))
+
+    def test_two_streams_never_go_to_one_name(self):
+        self.refused("film.mkv", "-o", "both.srt", words=["2 caption streams", "{streamindex}"])
+        self.assertFalse(os.path.exists("both.srt"))
+
+    def test_a_stream_that_is_not_there_is_said(self):
+        self.refused("film.mkv", "--stream", "2", "-o", "none.srt", words=["there is no 2"])
+        self.refused("plain.mp4", "-o", "none.srt", words=["has no captions"])
+        self.assertFalse(os.path.exists("none.srt"))
+
+    def test_a_container_of_libavformats_is_read_by_the_worker(self):
+        ffmpeg("-i", "plain.mp4", "-i", "first.srt", "-map", "0", "-map", "1", "-c", "copy", "-c:s", "ass", "film.nut")
+        write("beside.srt", SECOND)
+        self.refused("plain.mp4", "film.nut", "-o", "x{name}.srt", words=[])
+        self.ok("beside.srt", "film.mkv", "--stream", "0", "--overwrite", "-o", "y{name}.srt")
+        self.assertIn("Bonjour", read("ybeside.srt"))
+
+    def test_a_film_cut_off_gives_what_it_has(self):
+        with open("film.mkv", "rb") as f:
+            whole = f.read()
+        with open("cut.mkv", "wb") as f:
+            f.write(whole[:whole.index(b"Bye")])
+        done = self.ok("cut.mkv", "--stream", "0", "--line-end", "lf", "-o", "cut.srt")
+        self.assertIn("the film ends in the middle", done.err)
+        self.assertIn("Good <i>morning</i>", read("cut.srt"))
+        self.assertNotIn("Bye", read("cut.srt"))
+
+
+if __name__ == "__main__":
+    support.main()

@@ -429,10 +429,13 @@ static void conn_input(void *context)
             conn_take(conn, loop->read_buffer, (size_t)n);
         }
     } while (n > 0 && conn->wire.tls && !conn->is_dying); // TLS has taken it off the socket already
-    if (n == 0)
+    if (n == 0) {
         conn->is_eof = true;
-    else if (n == KN_WIRE_GONE)
+        if (conn->request)
+            kn_http_request_half_close(conn->request);
+    } else if (n == KN_WIRE_GONE) {
         conn->is_dying = true;
+    }
     conn_charge(conn);
     if (conn->request && conn->request->owner == KN_HTTP_OWNED_BY_SERVER && !conn->is_dying &&
         is_tight(conn))

@@ -275,7 +275,7 @@ const char *kn_http_peer(const struct kn_http_request *request)
 bool kn_http_is_gone(struct kn_http_request *request)
 {
     pthread_mutex_lock(&request->lock);
-    bool is_gone = request->is_gone;
+    bool is_gone = request->is_gone || request->is_half_closed;
     pthread_mutex_unlock(&request->lock);
     return is_gone;
 }
@@ -328,6 +328,13 @@ void kn_http_body_end(struct kn_http_request *request)
     pthread_mutex_lock(&request->lock);
     request->is_stream_ended = true;
     pthread_cond_broadcast(&request->changed);
+    pthread_mutex_unlock(&request->lock);
+}
+
+void kn_http_request_half_close(struct kn_http_request *request)
+{
+    pthread_mutex_lock(&request->lock);
+    request->is_half_closed = true;
     pthread_mutex_unlock(&request->lock);
 }
 

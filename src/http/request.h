@@ -69,6 +69,7 @@ struct kn_http_request {
     pthread_cond_t changed;
     struct evbuffer *stream;   // owned: body bytes nobody has read yet
     bool is_stream_ended, is_gone, is_stalled, is_paused, wants_continue;
+    bool is_half_closed;       // the client sends no more
     size_t collected_read;     // of body, by kn_http_body_read()
     struct evbuffer *pending;  // owned: reply bytes on their way to the loop
     bool is_started;           // the reply is described below
@@ -107,5 +108,7 @@ size_t kn_http_body_unread(struct kn_http_request *request, size_t limit);
 /* Give bytes to whoever reads; false without memory. */
 bool kn_http_body_feed(struct kn_http_request *request, const char *bytes, size_t n);
 void kn_http_body_end(struct kn_http_request *request);
+/* The client has closed its side; it may still read. */
+void kn_http_request_half_close(struct kn_http_request *request);
 /* Wake readers and writers with the reason why there will be no more. */
 void kn_http_request_lose(struct kn_http_request *request, bool is_gone);

@@ -69,7 +69,10 @@ void kn_http_header_at(const struct kn_http_request *request, size_t i, const ch
                        const char **out_value);
 const char *kn_http_peer(const struct kn_http_request *request); // "127.0.0.1"
 bool kn_http_is_tls(const struct kn_http_request *request);
-/* Whether the client is known to have gone away: for parked requests, whose reply nobody would get. */
+/*
+ * Whether the client has closed its side: for parked requests. It has gone away, or (rarely) sends no
+ * more and still reads: a reply is owed all the same, but none that something is lost with.
+ */
 bool kn_http_is_gone(struct kn_http_request *request);
 /* Announced length, -1 when chunked, 0 when there is no body. */
 int64_t kn_http_body_length(const struct kn_http_request *request);

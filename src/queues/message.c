@@ -83,10 +83,13 @@ static kn_code send_in_tx(struct kn_tx *tx, void *context, struct kn_error *err)
         rc = kn_queues_now(tx, call->queues, &now, err);
     call->max_bytes = queue.max_message_bytes;
     for (size_t i = 0; i < call->n && rc == KN_OK; i++) {
-        rc = kn_message_put_tx(tx, call->queues, &queue, id, &call->sends[i], now, err);
+        struct kn_error refusal = {0};
+        rc = kn_message_put_tx(tx, call->queues, &queue, id, &call->sends[i], now, &refusal);
         call->n_sent += rc == KN_OK;
         if (call->sends[i].is_too_long)
-            rc = KN_OK;
+            rc = KN_OK; // it says so itself; the others go
+        else if (rc != KN_OK)
+            rc = kn_fail_as(err, rc, refusal.reason, "%s", refusal.message);
     }
     if (rc == KN_OK && call->n_sent > 0 && kn_tx_is_postgres(tx))
         kn_tx_notify(tx, KN_QUEUES_TOPIC); // SQLite has one server: us

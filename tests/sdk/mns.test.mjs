@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Queues and topics through the official client, @alicloud/mns.
 import assert from 'node:assert/strict';
-import { createHash, createVerify } from 'node:crypto';
-import { createServer } from 'node:http';
+import { createHash, createHmac, createVerify } from 'node:crypto';
+import { createServer, request as httpRequest } from 'node:http';
 import { after, before, test } from 'node:test';
 
 import MNSClient from '@alicloud/mns';
@@ -281,4 +281,135 @@ test('events of the service arrive in queues and topics', async () => {
     } while (event.EventType !== 'MediaConvertComplete');
     assert.equal(event.MessageBody.JobId, JobId);
   }
+});
+
+// ---- what the client never sends
+
+// A request signed by hand; `bend` changes its headers after the signature.
+async function raw(method, target, { body = '', headers = {}, key = kinora.key, sent = target, bend = {} } = {}) {
+  const all = { date: new Date().toUTCString(), 'x-mns-version': '2015-06-06', ...headers };
+  if (body) all['content-type'] ??= 'text/xml';
+  const mnsLines = Object.keys(all).filter((name) => name.startsWith('x-mns-')).sort()
+    .map((name) => `${name}:${all[name]}\n`).join('');
+  const text = `${method}\n${all['content-md5'] ?? ''}\n${all['content-type'] ?? ''}\n${all.date}\n${mnsLines}${target}`;
+  all.authorization = `MNS ${key.id}:${createHmac('sha1', key.secret).update(text).digest('base64')}`;
+  const sending = Object.fromEntries(Object.entries({ ...all, ...bend }).filter(([, value]) => value !== undefined));
+  // node:http, for fetch() may not send a Date of ours.
+  return new Promise((resolve, reject) => {
+    const [hostname, port] = kinora.mns.split(':');
+    const request = httpRequest({ hostname, port, method, path: sent, headers: sending }, (response) => {
+      let text_ = '';
+      response.setEncoding('utf8').on('data', (piece) => { text_ += piece; })
+        .on('end', () => resolve({ status: response.statusCode, headers: response.headers, text: text_,
+          code: /<(?:Error)?Code>(.*?)</.exec(text_)?.[1] }));
+    });
+    request.on('error', reject).end(body);
+  });
+}
+
+test('both forms of Content-MD5, a wrong one, and headers that are missing', async () => {
+  await mns.createQueue('raw', {});
+  const body = '<Message><MessageBody>a &lt;&amp;&gt; b</MessageBody></Message>';
+  const hash = createHash('md5').update(body);
+  const hex = hash.copy().digest('hex');
+  for (const md5 of [Buffer.from(hex).toString('base64'), hash.digest('base64')]) {
+    assert.equal((await raw('POST', '/queues/raw/messages', { body, headers: { 'content-md5': md5 } })).status, 201);
+    const { body: got } = await mns.receiveMessage('raw');
+    assert.equal(got.MessageBody, 'a <&> b');
+  }
+  const wrong = await raw('POST', '/queues/raw/messages', { body, headers: { 'content-md5': 'AAAA' } });
+  assert.deepEqual([wrong.status, wrong.code], [400, 'InvalidDegist']);
+  const late = new Date(Date.now() - 16 * 60_000).toUTCString();
+  for (const [options, status, code] of [
+    [{ bend: { authorization: undefined } }, 400, 'MissingAuthorizationHeader'],
+    [{ bend: { authorization: 'Basic x' } }, 400, 'InvalidAuthorizationHeader'],
+    [{ bend: { date: undefined } }, 400, 'MissingDateHeader'],
+    [{ bend: { 'x-mns-version': undefined } }, 400, 'MissingVersionHeader'],
+    [{ headers: { date: late } }, 408, 'TimeExpired'],
+    [{ headers: { date: 'yesterday' } }, 400, 'InvalidDateHeader'],
+    [{ bend: { 'x-mns-more': 'unsigned' } }, 403, 'SignatureDoesNotMatch'],
+  ]) {
+    const got = await raw('GET', '/queues/raw', options);
+    assert.deepEqual([got.status, got.code], [status, code]);
+    assert.equal(got.headers['x-mns-version'], '2015-06-06');
+    assert.match(got.headers['x-mns-request-id'], /^[0-9A-F]{24}$/);
+    assert.match(got.headers['content-type'], /^text\/xml/);
+  }
+});
+
+test('either spelling of parameters, a doubled slash, paths that are none, limits', async () => {
+  await mns.sendMessage('raw', { MessageBody: 'spelled' });
+  const { body } = await mns.receiveMessage('raw');
+  const handle = body.ReceiptHandle;
+  assert.equal((await raw('PUT', `/queues/raw/messages?ReceiptHandle=${handle}&VISIBILITYTIMEOUT=0`)).code, 'InvalidArgument');
+  assert.equal((await raw('PUT', `/queues/raw/messages?ReceiptHandle=${handle}`)).code, 'MissingVisibilityTimeout');
+  const changed = await raw('PUT', `/queues/raw/messages?ReceiptHandle=${handle}&VISIBILITYTIMEOUT=60`);
+  assert.equal(changed.status, 200);
+  const next = /<ReceiptHandle>(.*?)</.exec(changed.text)[1];
+  assert.equal((await raw('DELETE', `/queues/raw/messages?receipthandle=${next}`, { sent: `//queues/raw/messages?receipthandle=${next}` })).status, 204);
+  assert.equal((await raw('DELETE', '/queues/raw/messages')).code, 'MissingReceiptHandle');
+  assert.equal((await raw('GET', '/queues/raw/letters')).code, 'InvalidRequestURL');
+  assert.equal((await raw('PATCH', '/queues/raw')).status, 400);
+  assert.equal((await raw('GET', '/queues/raw/messages?numOfMessages=17')).code, 'InvalidArgument');
+  assert.equal((await raw('GET', '/queues/raw/messages?waitseconds=31')).code, 'InvalidArgument');
+  const bomb = '<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;">]><Message><MessageBody>&c;</MessageBody></Message>';
+  assert.equal((await raw('POST', '/queues/raw/messages', { body: bomb })).code, 'MalformedXML');
+  const long = await raw('POST', '/queues/raw/messages', { body: `<Message><MessageBody>${'x'.repeat(65537)}</MessageBody></Message>` });
+  assert.equal(long.code, 'InvalidArgument');
+  const partly = await raw('POST', '/queues/raw/messages', { body: `<Messages><Message><MessageBody>fits</MessageBody></Message><Message><MessageBody>${'x'.repeat(65537)}</MessageBody></Message></Messages>` });
+  assert.equal(partly.status, 500);
+  assert.match(partly.text, /<MessageId>.*<ErrorCode>InvalidArgument</);
+});
+
+test('properties come back as they were sent', async () => {
+  await mns.createQueue('properties', {});
+  const properties = '<MessageGroupId>g1</MessageGroupId><UserProperties><PropertyValue><Name>n</Name><Value>1 &amp; 2</Value><Type>STRING</Type></PropertyValue></UserProperties>'
+    + '<SystemProperties><SystemPropertyValue><Name>traceparent</Name><Value>00-1-2-01</Value><Type>STRING</Type></SystemPropertyValue></SystemProperties>';
+  await raw('POST', '/queues/properties/messages', { body: `<Message><MessageBody>x</MessageBody>${properties}</Message>` });
+  const got = await raw('GET', '/queues/properties/messages');
+  assert.ok(got.text.includes(properties), got.text);
+});
+
+test('roles, and keys that end by themselves', async () => {
+  const rpc = new RPCClient({
+    accessKeyId: kinora.key.id, accessKeySecret: kinora.key.secret,
+    endpoint: `http://${kinora.api}`, apiVersion: '2026-01-01',
+  });
+  const keyOf = async (Role, more = {}) => {
+    const { AccessKey } = await rpc.request('CreateAccessKey', { Role, ...more }, { method: 'POST' });
+    return { id: AccessKey.AccessKeyId, secret: AccessKey.AccessKeySecret };
+  };
+  const [reader, operator] = [await keyOf('read-only'), await keyOf('operator')];
+  await mns.sendMessage('raw', { MessageBody: 'for roles' });
+  assert.equal((await raw('GET', '/queues/raw/messages?peekonly=true', { key: reader })).status, 200);
+  assert.equal((await raw('GET', '/queues/raw/messages', { key: reader })).code, 'AccessDenied');
+  assert.equal((await raw('GET', '/queues/raw/messages', { key: operator })).status, 200);
+  assert.equal((await raw('PUT', '/queues/more', { key: operator })).code, 'AccessDenied');
+  const sts = new RPCClient({
+    accessKeyId: kinora.key.id, accessKeySecret: kinora.key.secret,
+    endpoint: `http://${kinora.api}`, apiVersion: '2015-04-01',
+  });
+  const { Credentials } = await sts.request('AssumeRole', { RoleArn: `acs:ram::${account}:role/x`, RoleSessionName: 'session' }, { method: 'POST' });
+  const temporary = clientFor({ mns: kinora.mns, key: { id: Credentials.AccessKeyId, secret: Credentials.AccessKeySecret } },
+    { securityToken: Credentials.SecurityToken });
+  assert.equal((await temporary.getQueueAttributes('raw')).body.QueueName, 'raw');
+  const key = { id: Credentials.AccessKeyId, secret: Credentials.AccessKeySecret };
+  assert.equal((await raw('GET', '/queues/raw', { key })).code, 'InvalidAccessKeyId', 'not without its token');
+});
+
+test('whoever went away while waiting takes no message', async () => {
+  await mns.createQueue('gone', {});
+  const [hostname, port] = kinora.mns.split(':');
+  const date = new Date().toUTCString();
+  const target = '/queues/gone/messages?waitseconds=30';
+  const signature = createHmac('sha1', kinora.key.secret)
+    .update(`GET\n\n\n${date}\nx-mns-version:2015-06-06\n${target}`).digest('base64');
+  const request = httpRequest({ hostname, port, path: target,
+    headers: { date, 'x-mns-version': '2015-06-06', authorization: `MNS ${kinora.key.id}:${signature}` } });
+  request.on('error', () => {}).end();
+  await new Promise((resolve) => { setTimeout(resolve, 500); });
+  request.destroy();
+  await new Promise((resolve) => { setTimeout(resolve, 500); });
+  await mns.sendMessage('gone', { MessageBody: 'still there' });
+  assert.equal((await mns.receiveMessage('gone', 30)).body.DequeueCount, '1');
 });

@@ -393,6 +393,8 @@ static void call_run(struct kn_mns_call *call)
         bool is_over = false;
         call->wants_wait = false;
         kn_code rc = operations[call->operation].run(call, &err);
+        if (rc == KN_OK)
+            err = (struct kn_error){0}; // it has replied, or waits: what was tried on the way does not count
         if (rc != KN_OK || !call->wants_wait)
             break;
         if (wait_begin(call, &is_over))

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     if (n < 2 || (size_t)bytes[1] + 2 > n)
         return 0;
     const enum kn_caption_codec codec = codecs[bytes[0] % KN_COUNT(codecs)];
-    list.track.channel = bytes[0] / KN_COUNT(codecs) % 4 + 1;
+    list.track.channel = (int)(bytes[0] / KN_COUNT(codecs) % KN_CAPTION_CHANNELS) + 1;
     if (kn_caption_begin(&list, codec, bytes + 2, bytes[1], NULL) != KN_OK)
         return 0;
     int64_t time_us = 0;

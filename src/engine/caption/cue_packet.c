@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "engine/caption/ass.h"
 #include "engine/caption/cea608.h"
+#include "engine/caption/cea708.h"
 #include "engine/caption/finish.h"
 #include "engine/caption/mp4_text.h"
 #include "engine/caption/srt.h"
@@ -20,12 +21,14 @@ struct state {
     struct kn_ass_script *script;
     struct kn_tx3g tx3g;
     struct kn_cea608 *cea608; // owned
+    struct kn_cea708 *cea708; // owned
 };
 
 static void state_release(void *decoder)
 {
     struct state *state = decoder;
     kn_cea608_free(&state->cea608);
+    kn_cea708_free(&state->cea708);
 }
 
 /* ---- codecs ---- */
@@ -100,8 +103,11 @@ kn_code kn_caption_begin(struct kn_cue_list *list, enum kn_caption_codec codec,
     list->release = state_release;
     list->codec = codec;
     if (codec == KN_CAPTION_CEA608) {
-        state->cea608 = kn_cea608_new(list, list->track.channel);
-        return state->cea608 ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for captions");
+        if (list->track.channel > 4)
+            state->cea708 = kn_cea708_new(list, list->track.channel - 4);
+        else
+            state->cea608 = kn_cea608_new(list, list->track.channel);
+        return state->cea608 || state->cea708 ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for captions");
     }
     if (codec == KN_CAPTION_MOV_TEXT)
         kn_tx3g_entry(&state->tx3g, list, private_bytes, n);
@@ -168,6 +174,8 @@ kn_code kn_caption_packet(struct kn_cue_list *list, enum kn_caption_codec codec,
         return kn_tx3g_sample(list, &state->tx3g, packet, err);
     if (codec == KN_CAPTION_WVTT)
         return kn_wvtt_sample(list, packet, err);
+    if (state->cea708)
+        return kn_cea708_packet(state->cea708, packet->bytes, packet->n, packet->start_us, err);
     if (codec == KN_CAPTION_CEA608)
         return kn_cea608_packet(state->cea608, packet->bytes, packet->n, packet->start_us,
                                 packet->duration_us, err);
@@ -187,6 +195,8 @@ kn_code kn_caption_packet(struct kn_cue_list *list, enum kn_caption_codec codec,
 unsigned kn_caption_channels(const struct kn_cue_list *list)
 {
     const struct state *state = list->decoder;
+    if (state && state->cea708)
+        return kn_cea708_services(state->cea708) << 4;
     return state && state->cea608 ? kn_cea608_channels(state->cea608) : 0;
 }
 
@@ -194,6 +204,8 @@ kn_code kn_caption_end(struct kn_cue_list *list, int64_t media_end_us, struct kn
 {
     const struct state *state = list->decoder;
     kn_code rc = state && state->cea608 ? kn_cea608_end(state->cea608, KN_NO_TIME, err) : KN_OK;
+    if (state && state->cea708)
+        rc = kn_cea708_end(state->cea708, err);
     kn_cue_list_finish(list, media_end_us);
     return rc;
 }

@@ -23,16 +23,18 @@ struct kn_caption_packet {
 
 /*
  * The stream's private data: ASS header, WebVTT header, tx3g sample entry (from displayFlags on). `n`
- * may be 0. CEA-608: list->track.channel (1-4) says which channel's cues are wanted; packets are
- * cc_data triplets or c608 samples, and each channel has a list of its own.
+ * may be 0. CEA-608: list->track.channel says which channel's cues are wanted (1-4: CC1-CC4; 5-10: CEA-708's
+ * services 1-6); packets are cc_data triplets or c608 samples, and each channel has a list of its own.
  */
+#define KN_CAPTION_CHANNELS 10
 kn_code kn_caption_begin(struct kn_cue_list *list, enum kn_caption_codec codec,
                          const uint8_t *private_bytes, size_t n, struct kn_error *err);
 
 kn_code kn_caption_packet(struct kn_cue_list *list, enum kn_caption_codec codec,
                           const struct kn_caption_packet *packet, struct kn_error *err);
 
-/* CEA-608: which of CC1-CC4 were met in the packets so far; bit 0 is CC1. */
+/* Which channels this list's packets have shown so far: bit 0 is channel 1. CC1-CC4 are seen by the lists of any of
+ * them, services by those of services. */
 unsigned kn_caption_channels(const struct kn_cue_list *list);
 
 /* `media_end_us`: where the last picture or sound ends; KN_NO_TIME when unknown. */

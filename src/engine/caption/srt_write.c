@@ -116,7 +116,8 @@ static int broadcast_anchor(const struct kn_cue *cue)
     for (size_t i = 0; i < cue->n_runs; i++)
         for (const char *at = strchr(cue->runs[i].text, '\n'); at; at = strchr(at + 1, '\n'))
             n_lines++;
-    const double middle = cue->place.y + n_lines * 0.0533 / 2;
+    const int row = (cue->place.anchor - 1) / 3; // what the point is of: 0 the lower edge, 2 the upper one
+    const double middle = cue->place.y + (row - 1) * n_lines * 0.0533 / 2;
     return middle < 0.35 ? 8 : middle < 0.6 ? 5 : 2;
 }
 

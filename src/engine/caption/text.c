@@ -280,6 +280,10 @@ static bool repaired(struct kn_buf *out, const char *text, size_t n)
     };
     kn_auto(kn_buf_clear) struct kn_buf once = {0};
     bool is_ascii = true;
+    for (size_t i = 0; is_ascii && i < n; i++)
+        is_ascii = (unsigned char)text[i] < 0x80;
+    if (is_ascii)
+        return false;
     for (size_t i = 0, step; i < n; i += step) {
         uint32_t c = kn_caption_character(text + i, n - i, &step);
         for (size_t k = 0; k < 32 && c > 0xFF; k++)
@@ -287,10 +291,9 @@ static bool repaired(struct kn_buf *out, const char *text, size_t n)
                 c = (uint32_t)(0x80 + k);
         if (c > 0xFF)
             return false;
-        is_ascii = is_ascii && c < 0x80;
         kn_buf_putc(&once, (char)c);
     }
-    if (is_ascii || !kn_buf_ok(&once) || !kn_is_utf8(once.data, once.len))
+    if (!kn_buf_ok(&once) || !kn_is_utf8(once.data, once.len))
         return false;
     kn_buf_add(out, once.data, once.len);
     return true;

@@ -15,8 +15,9 @@
 #include "engine/caption/cue_packet.h"
 #include "engine/caption/harvest_any.h"
 
-// CC1 to CC4: one pass fills a list for each.
-#define MAX_CHANNELS 4
+// CC1 to CC4 and six services of CEA-708: one pass fills a list for each.
+#define MAX_CHANNELS KN_CAPTION_CHANNELS
+#define CEA608_CHANNELS 4
 // Packets between two questions whether to stop.
 #define ASK_EVERY 256
 
@@ -260,9 +261,12 @@ static kn_code stream_deliver(struct film *film, struct stream *stream, int *nex
     if (stream->n_lists == 1)
         return list_deliver(film, stream, &stream->lists[0], number, files, n_good, err);
     // Channels that were met; CC1 has the stream's own number.
-    const unsigned met = kn_caption_channels(&stream->lists[0]) | 1u;
+    unsigned met = 1;
+    for (int i = 0; i < stream->n_lists; i++)
+        met |= kn_caption_channels(&stream->lists[i]);
     for (int i = 0; i < stream->n_lists; i++) {
-        if (!(met >> i & 1))
+        // Many a service is announced with nothing in it.
+        if (!(met >> i & 1) || (i >= CEA608_CHANNELS && !stream->lists[i].n_cues))
             continue;
         const kn_code rc = list_deliver(film, stream, &stream->lists[i], i == 0 ? number : (*next_number)++,
                                         files, n_good, err);

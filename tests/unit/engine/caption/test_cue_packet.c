@@ -80,6 +80,25 @@ static void ass_blocks_come_in_any_order(void **state)
                              "2\n00:00:03,000 --> 00:00:04,000\nfirst, in the script\n\n");
 }
 
+static void digital_captions_are_cues_of_their_service(void **state)
+{
+    (void)state;
+    // A window at the lower centre, an italic yellow pen, "Hi" and a quotation mark; then it is deleted.
+    static const char shown[] =
+        "\xff\x0c\x35\xfe\x98\x38\xfe\xda\x32\xfe\x71\x1f\xfe\x11\x90\xfe\x00\x80\xfe\x91\x3c\xfe\x00\x00\xfe\x92\x00\xfe\x00\x48\xfe\x69\x10\xfe\x33\x00";
+    static const char deleted[] = "\xff\x02\x22\xfe\x8c\xff";
+    for (int channel = 5; channel <= 6; channel++) {
+        kn_auto(kn_cue_list_clear) struct kn_cue_list list = {.track.channel = channel};
+        begin(&list, KN_CAPTION_CEA608, "", 0);
+        GIVE(&list, 1000, 0, shown);
+        GIVE(&list, 3000, 0, deleted);
+        assert_int_equal(kn_caption_channels(&list), 1 << 4);
+        assert_int_equal(kn_caption_end(&list, KN_NO_TIME, NULL), KN_OK);
+        caption_is(&list, "srt", channel == 5 ? "1\n00:00:01,000 --> 00:00:03,000\n"
+                                                "<font color=\"#ffff00\"><i>Hi\xE2\x80\x9C</i></font>\n\n" : "");
+    }
+}
+
 static void ends_nobody_says_are_found(void **state)
 {
     (void)state;
@@ -114,6 +133,7 @@ int main(void)
         cmocka_unit_test(mov_text_may_count_bytes_or_lie),
         cmocka_unit_test(webvtt_boxes_go_on_from_sample_to_sample),
         cmocka_unit_test(ass_blocks_come_in_any_order),
+        cmocka_unit_test(digital_captions_are_cues_of_their_service),
         cmocka_unit_test(ends_nobody_says_are_found),
         cmocka_unit_test(pictures_are_refused_by_name),
     };

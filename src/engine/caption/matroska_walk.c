@@ -9,8 +9,9 @@
 
 #include "engine/caption/matroska.h"
 
-// How the next cluster is looked for after damage.
-#define SEARCH_BYTES (256 * 1024)
+// How the next cluster is looked for after damage: in steps that grow, so that damage after damage stays cheap.
+#define SEARCH_LEAST 4096
+#define SEARCH_MOST (256 * 1024)
 // Heads looked at for the time the film begins: some seconds of any film.
 #define MAX_START_HEADS 512
 
@@ -56,16 +57,17 @@ static kn_code find_cluster(struct kn_matroska *m, int64_t from, struct kn_error
 {
     static const uint8_t ID[4] = {0x1F, 0x43, 0xB6, 0x75};
     m->is_in_cluster = false;
+    size_t step = SEARCH_LEAST;
     for (int64_t at = from; at < film_end(m);) {
         const uint8_t *bytes;
         size_t n;
-        const kn_code rc = kn_window_show(&m->harvest->window, at, SEARCH_BYTES, &bytes, &n, err);
+        const kn_code rc = kn_window_show(&m->harvest->window, at, step, &bytes, &n, err);
         if (rc != KN_OK)
             return rc;
         const uint8_t *found = bytes;
         while ((found = memmem(found, (size_t)(bytes + n - found), ID, sizeof(ID)))) {
             // What a cluster's beginning needs may lie beyond this piece: look again from it.
-            if (bytes + n - found < 2 * KN_EBML_HEAD_BYTES && n == SEARCH_BYTES && found > bytes)
+            if (bytes + n - found < 2 * KN_EBML_HEAD_BYTES && n == step && found > bytes)
                 break;
             if (looks_like_cluster(found, (size_t)(bytes + n - found))) {
                 m->at = at + (found - bytes);
@@ -73,9 +75,11 @@ static kn_code find_cluster(struct kn_matroska *m, int64_t from, struct kn_error
             }
             found++;
         }
-        if (n < SEARCH_BYTES)
+        if (n < step)
             break;
         at += found ? found - bytes : (int64_t)(n - sizeof(ID) + 1);
+        if (step < SEARCH_MOST)
+            step *= 2;
     }
     m->at = INT64_MAX;
     return KN_OK;

@@ -53,7 +53,8 @@ struct kn_mp4_span kn_mp4_find(struct kn_mp4_span span, uint32_t type);
 /* ---- the film ---- */
 // Samples of captions: 64 tracks of a day of captions stay far below.
 #define KN_MP4_MAX_SAMPLES (2 * 1024 * 1024)
-#define KN_MP4_MAX_CLAIMED (4 * KN_MP4_MAX_SAMPLES)
+// Those that say nothing are counted too, for a table may claim any number of them.
+#define KN_MP4_MAX_CLAIMED (2 * KN_MP4_MAX_SAMPLES)
 #define KN_MP4_MAX_EDITS 64
 #define KN_MP4_MAX_TRACKS 4096
 

@@ -57,6 +57,19 @@ static bool copy_place(const struct kn_target *t, AVPacket *packet, int64_t pts_
     return true;
 }
 
+// Copied pictures of a clip begin with a key frame: what comes before it, in time or in the file, could not
+// be decoded.
+static bool copy_begins(struct kn_target *t, enum AVMediaType kind, const AVPacket *packet, int64_t pts_us)
+{
+    if (kind != AVMEDIA_TYPE_VIDEO || t->output->timeline.spans[0].from_us == 0)
+        return true;
+    if (!t->has_begun && packet->flags & AV_PKT_FLAG_KEY) {
+        t->has_begun = true;
+        t->begin_us = pts_us;
+    }
+    return t->has_begun && pts_us >= t->begin_us;
+}
+
 static void caption_packet(struct kn_feed *feed, const AVPacket *packet)
 {
     for (int i = 0; i < feed->n_captions; i++)
@@ -82,7 +95,9 @@ static void copy_packet(struct kn_feed *feed, const AVPacket *packet, int64_t ti
             feed->copy_end_us = FFMAX(feed->copy_end_us, end_us);
             if (t->track == 0)
                 kn_mux_lead(t->output->mux, time_us + shift_us);
-            rc = kn_mux_write(t->output->mux, t->track, copy, &err);
+            rc = copy_begins(t, feed->kind, packet, pts_us)
+                ? kn_mux_write(t->output->mux, t->track, copy, &err)
+                : kn_mux_mark(t->output->mux, t->track, time_us + shift_us, &err);
         }
         av_packet_free(&copy);
         if (rc != KN_OK) {
@@ -211,7 +226,7 @@ static bool target_wants(struct kn_target *t, const struct kn_timeline *timeline
 
 static bool caption_is_wanted(struct kn_caption_rendition *r, int64_t time_us)
 {
-    struct kn_target target = {r->output, r->track, r->is_done};
+    struct kn_target target = {.output = r->output, .track = r->track, .is_done = r->is_done};
     int64_t out_us;
     if (!r->file) {
         r->is_done = !target_wants(&target, &r->output->timeline, time_us);
@@ -360,6 +375,22 @@ static kn_code feed_part(struct kn_feed *feed, const struct kn_feed_part *part, 
     return rc == KN_OK ? part_judge(feed, part, end_us, err) : rc;
 }
 
+static void copies_end(struct kn_feed *feed)
+{
+    for (int i = 0; i < feed->n_copies; i++) {
+        struct kn_target *t = &feed->copies[i];
+        struct kn_error why = {0};
+        const bool is_empty = feed->kind == AVMEDIA_TYPE_VIDEO && !t->has_begun &&
+                              t->output->timeline.spans[0].from_us > 0;
+        const kn_code rc = is_empty
+            ? kn_fail_as(&why, KN_EINVAL, "NotSupported",
+                         "no key frame lies in the clip, so its pictures cannot be copied")
+            : kn_mux_end(t->output->mux, t->track, feed->copy_end_us, &why);
+        if (rc != KN_OK)
+            kn_output_fail(t->output, &why);
+    }
+}
+
 static kn_code feed_run(struct kn_feed *feed, struct kn_error *err)
 {
     kn_code rc = feed->n_copies ? copy_describe(feed, err) : KN_OK;
@@ -378,12 +409,7 @@ static kn_code feed_run(struct kn_feed *feed, struct kn_error *err)
         (void)kn_audio_rendition_end(feed->audios[i], &(struct kn_error){0}); // told to its outputs
     for (int i = 0; i < feed->n_captions; i++)
         kn_caption_rendition_end(feed->captions[i]);
-    for (int i = 0; i < feed->n_copies; i++) {
-        struct kn_target *t = &feed->copies[i];
-        struct kn_error why = {0};
-        if (kn_mux_end(t->output->mux, t->track, feed->copy_end_us, &why) != KN_OK)
-            kn_output_fail(t->output, &why);
-    }
+    copies_end(feed);
     return KN_OK;
 }
 

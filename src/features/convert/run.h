@@ -96,7 +96,10 @@ bool kn_output_has_failed(struct kn_output_run *output);
 struct kn_target {
     struct kn_output_run *output; // borrowed
     int track;
-    bool is_done; // of the feeding thread: nothing more is wanted
+    // Of the feeding thread:
+    bool is_done;     // nothing more is wanted
+    bool has_begun;   // of copied pictures: their first key frame has come
+    int64_t begin_us; // then: when it is shown, in the inputs' time
 };
 
 #define KN_MAX_FEEDS 256 // streams that are read at once: every track of every input of a large job

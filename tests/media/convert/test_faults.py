@@ -73,6 +73,20 @@ class Faults(ConvertCase):
                         {"Type": "Dash", "Base": "out/", "ManifestName": "all.mpd", "Outputs": spec["Outputs"]}]}
                     self.refused(fault, spec, r"out/")
 
+    def test_a_damaged_input_is_to_blame_for_what_is_not_whole(self):
+        """The same fault behind a whole input is ours (above); the job says which, and ends without another try."""
+        film = bytearray(read("big.mp4"))
+        middle = film.index(b"mdat") + (len(film) - film.index(b"mdat")) // 3
+        film[middle:middle + 3000] = bytes(b ^ 0x55 for b in film[middle:middle + 3000])
+        write("hurt.mp4", bytes(film))
+        for name, container in (("x.mp4", "mp4"), ("x.m3u8", "m3u8")):
+            with self.subTest(container):
+                spec = {**self.spec(name, container), "Inputs": [{"Uri": "hurt.mp4"}]}
+                status, said = convert_with("flip", spec, 30)
+                self.assertEqual((status, files_below("out")), (1, []), said)
+                self.assertRegex(said, r"KN_EMEDIA \(ResourceContentBad\): 'hurt.mp4' is damaged, and what could be made "
+                                       r"of it is not whole: .*other (bytes|pictures)")
+
     def test_without_a_fault_all_is_there(self):
         status, said = convert_with("none", self.spec("x.m3u8", "m3u8"), 0)
         self.assertEqual((status, len(files_below("out"))), (0, 4), said)

@@ -87,6 +87,18 @@ class Packaging(ConvertCase):
                            "-of", "csv=p=0", "y.mp4").replace(",", " ").split()
                 self.assertEqual((len(times), float(min(times, key=float))), (25, 0))
 
+    def test_copied_pictures_of_a_clip_begin_with_a_key_frame(self):
+        clip = {"Clip": {"TimeSpan": {"Seek": "0.6", "Duration": "1"}}}
+        for container, path in (("mp4", "z.mp4"), ("m3u8", "z/z.m3u8"), ("hls-fmp4", "y/y.m3u8")):
+            with self.subTest(container):
+                self.done([output(path, container, subtype="Remux", Features=clip)])  # v.mp4: one a second
+                first = sh("ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "packet=flags", "-of",
+                           "csv=p=0", path).split()[0]
+                self.assertIn("K", first)
+                self.assertEqual(complaints(path), "")
+        self.refused("no key frame", [output("z.mp4", subtype="Remux", Features={
+            "Clip": {"TimeSpan": {"Seek": "0.3", "Duration": "0.5"}}})])
+
     def test_copy_touches_no_packet(self):
         self.done([output("c.mp4", subtype="Remux")])
         md5 = lambda p: sh("ffmpeg", "-v", "error", "-i", p, "-map", "0:v", "-c", "copy", "-f", "md5", "-")

@@ -370,7 +370,7 @@ kn_code kn_vtt_cue_text(struct kn_cue_builder *builder, struct kn_cue *cue, cons
 /* ---- the file ---- */
 static bool has_arrow(struct kn_line line)
 {
-    return line.n >= 3 && memmem(line.text, line.n, "-->", 3);
+    return line.text && line.n >= 3 && memmem(line.text, line.n, "-->", 3);
 }
 
 // "mm:ss.ttt" or "h…h:mm:ss.ttt", nothing else (WebVTT, 6.3: collect a timestamp).

@@ -40,6 +40,9 @@
 #include "usage/usage.h"
 
 #define MAX_URL 300
+// Requests in the hands of a thread. Most of them wait for the disk, and those that wait together share its
+// fsync: more of them, more in a group.
+#define N_POOL 128
 
 struct kn_service {
     // all owned, in order of their start
@@ -199,7 +202,8 @@ static kn_code listen_all(struct kn_http_server *server, const char *const *addr
 static kn_code server_new(struct kn_service *s, const struct kn_config *config,
                           struct kn_error *err)
 {
-    struct kn_http_config http = {.tls_cert_file = config->tls_cert,
+    struct kn_http_config http = {.n_pool = N_POOL,
+                                  .tls_cert_file = config->tls_cert,
                                   .tls_key_file = config->tls_key};
     struct kn_tls_auto made;
     if (config->tls) {

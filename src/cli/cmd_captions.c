@@ -25,12 +25,12 @@
 struct options {
     char **inputs; // borrowed from argv
     int n_inputs;
-    const char *out, *format, *language, *line_end;
+    const char *out, *format, *language, *ocr_language, *line_end;
     int64_t shift_us;
     double scale;
     int streams[MAX_STREAMS]; // numbers among a film's captions
     int n_streams;
-    bool removes_hearing_impaired, has_mark, forced_only, lists, is_json, overwrites, wants_help;
+    bool removes_hearing_impaired, fixes_ocr, has_mark, forced_only, lists, is_json, overwrites, wants_help;
 };
 
 static void help_print(void)
@@ -50,6 +50,8 @@ static void help_print(void)
         "  --stream N            this caption stream of a film, as --list numbers them; may repeat\n"
         "  --forced-only         of a film the streams marked as forced\n"
         "  --language LANG       what they are in (zh, pl, …): helps with files that are not Unicode\n"
+        "  --ocr-language LANG   what pictures of text are in (eng, zh, deu+fra), whatever the stream says\n"
+        "  --fix-ocr             mend what is often misread in Latin script: l for I, | for I, '' for a quote\n"
         "  --shift SECONDS       show everything later, or earlier when negative\n"
         "  --scale FACTOR        stretch the times; 25/23.976 is a factor too\n"
         "  --remove-hearing-impaired\n"
@@ -134,10 +136,11 @@ static int options_check(struct options *options)
 // KN_EXIT_OK, or the status to leave with.
 static int options_read(struct options *options, int argc, char **argv)
 {
-    enum { FORMAT = 256, LIST, STREAM, FORCED, LANGUAGE, SHIFT, SCALE, IMPAIRED, BOM, LINE_END, OVERWRITE, JSON, HELP };
+    enum { FORMAT = 256, LIST, STREAM, FORCED, LANGUAGE, OCR_LANGUAGE, FIX_OCR, SHIFT, SCALE, IMPAIRED, BOM, LINE_END, OVERWRITE, JSON, HELP };
     static const struct option longs[] = {
         {"output", required_argument, NULL, 'o'},      {"format", required_argument, NULL, FORMAT},
         {"list", no_argument, NULL, LIST},             {"language", required_argument, NULL, LANGUAGE},
+        {"ocr-language", required_argument, NULL, OCR_LANGUAGE}, {"fix-ocr", no_argument, NULL, FIX_OCR},
         {"shift", required_argument, NULL, SHIFT},     {"scale", required_argument, NULL, SCALE},
         {"stream", required_argument, NULL, STREAM},   {"forced-only", no_argument, NULL, FORCED},
         {"remove-hearing-impaired", no_argument, NULL, IMPAIRED}, {"bom", no_argument, NULL, BOM},
@@ -159,6 +162,8 @@ static int options_read(struct options *options, int argc, char **argv)
         case STREAM: status = stream_read(options, optarg); break;
         case FORCED: options->forced_only = true; break;
         case LANGUAGE: options->language = optarg; break;
+        case OCR_LANGUAGE: options->ocr_language = optarg; break;
+        case FIX_OCR: options->fixes_ocr = true; break;
         case SHIFT: status = shift_read(options, optarg); break;
         case SCALE:
             if (!factor_read(optarg, &options->scale))
@@ -221,8 +226,8 @@ static kn_code spec_make(json_t **out, const struct options *options, struct kn_
     json_t *streams = json_array();
     for (int i = 0; i < options->n_streams; i++)
         (void)json_array_append_new(streams, json_integer(options->streams[i]));
-    *out = json_pack("{s:o, s:o, s:s*, s:b, s:b, s:I, s:f, s:b, s:b, s:s*}", "Sources", sources, "Streams", streams,
-                     "Format", options->format, "ForcedOnly", options->forced_only, "ListOnly", options->lists, "ShiftUs", (json_int_t)options->shift_us,
+    *out = json_pack("{s:o, s:o, s:s*, s:s*, s:b, s:b, s:b, s:I, s:f, s:b, s:b, s:s*}", "Sources", sources, "Streams", streams,
+                     "Format", options->format, "OcrLanguage", options->ocr_language, "FixOcr", options->fixes_ocr, "ForcedOnly", options->forced_only, "ListOnly", options->lists, "ShiftUs", (json_int_t)options->shift_us,
                      "Scale", options->scale, "RemoveHearingImpaired", options->removes_hearing_impaired,
                      "ByteOrderMark", options->has_mark, "LineEnd", options->line_end);
     kn_auto(kn_extract_spec_clear) struct kn_extract_spec spec = {0};

@@ -5,7 +5,7 @@
  * formats need none of them. What does need them is refused with the reason "NeedsMediaLibraries", and
  * kinora starts kinora-worker instead.
  *
- * The two functions below stand in for those of engine/caption/harvest_any.c and small.c, the only ones on a
+ * The functions below stand in for those of engine/caption/harvest_any.c, small.c and ocr_stream.c, the only ones on a
  * caption job's way that use the libraries: the linker leaves out whoever is not asked for.
  */
 #include <stdio.h>
@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "engine/caption/harvest_any.h"
+#include "engine/caption/ocr_stream.h"
 #include "engine/caption/small.h"
 #include "features/extract/extract.h"
 #include "worker/nursery.h"
@@ -56,6 +57,44 @@ kn_code kn_small_read(struct kn_cue_list *list, const char *text, size_t n, cons
     (void)n;
     return kn_fail_as(err, KN_EUNSUP, NEEDS_LIBRARIES, "'%s' is read by the media libraries",
                       name ? name : "the file");
+}
+
+// Captions made of pictures: their decoders are libavcodec's.
+kn_code kn_ocr_stream_new(struct kn_ocr_stream **out_stream, struct kn_cue_list *list,
+                          const struct kn_harvest_track *track, const struct kn_ocr_options *options,
+                          struct kn_error *err)
+{
+    (void)list;
+    (void)options;
+    *out_stream = NULL;
+    return kn_fail_as(err, KN_EUNSUP, NEEDS_LIBRARIES, "captions of kind '%s' are read by the media libraries",
+                      track->facts.codec_name);
+}
+
+void kn_ocr_stream_free(struct kn_ocr_stream **stream)
+{
+    *stream = NULL;
+}
+
+kn_code kn_ocr_stream_packet(struct kn_ocr_stream *stream, const struct kn_caption_packet *packet,
+                             struct kn_error *err)
+{
+    (void)stream;
+    (void)packet;
+    return kn_fail(err, KN_EBUG, "there is no stream of pictures here");
+}
+
+kn_code kn_ocr_stream_end(struct kn_ocr_stream *stream, int64_t media_end_us, struct kn_error *err)
+{
+    (void)stream;
+    (void)media_end_us;
+    return kn_fail(err, KN_EBUG, "there is no stream of pictures here");
+}
+
+struct kn_ocr_facts kn_ocr_stream_facts(const struct kn_ocr_stream *stream)
+{
+    (void)stream;
+    return (struct kn_ocr_facts){.confidence = NAN};
 }
 
 int main(int argc, char **argv)

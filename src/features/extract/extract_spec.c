@@ -96,6 +96,10 @@ static kn_code fields_load(struct kn_extract_spec *spec, const json_t *object, s
     if (rc == KN_OK)
         rc = kn_json_string(object, "LineEnd", "", &spec->arena, &spec->line_end, err);
     if (rc == KN_OK)
+        rc = kn_json_string(object, "OcrLanguage", "", &spec->arena, &spec->ocr_language, err);
+    if (rc == KN_OK)
+        rc = kn_json_bool(object, "FixOcr", "", &spec->fixes_ocr, err);
+    if (rc == KN_OK)
         rc = kn_json_bool(object, "ListOnly", "", &spec->lists_only, err);
     if (rc == KN_OK)
         rc = kn_json_bool(object, "ForcedOnly", "", &spec->forced_only, err);

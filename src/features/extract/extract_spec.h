@@ -6,12 +6,14 @@
  *     "Format": "srt"|"webvtt"|"ass",
  *     "ListOnly": false, "Streams": [0, 2], "ForcedOnly": false,        the last two for films
  *     "ShiftUs": 0, "Scale": 1.0, "RemoveHearingImpaired": false,
+ *     "OcrLanguage": "eng", "FixOcr": false,                            of captions made of pictures
  *     "ByteOrderMark": false, "LineEnd": "lf"|"crlf" }
  *
  * The result: { "Files": [ {"Source", "Uri", "Kind", "Encoding", "Language", "Cues", "StartUs", "EndUs",
  *               "Changed", "Dropped", "Problems", "Warnings": [ {"Line", "Text"} ]} ] }
  * A film has a row for each stream, with "StreamIndex", "ContainerIndex", "CodecName", "Title", "Default",
- * "Forced", "HearingImpaired", "Channel" (CC1-CC4); what failed has "Code" and "Message".
+ * "Forced", "HearingImpaired", "Channel" (CC1-CC4); what failed has "Code" and "Message". One
+ * made of pictures also has "Pictures", "Unread" (those of which nothing could be read) and "Confidence", 0 to 1.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,6 +46,8 @@ struct kn_extract_spec {
     bool lists_only, removes_hearing_impaired, has_mark;
     int *streams;     // numbers among a film's captions; none: all of them
     size_t n_streams;
+    const char *ocr_language; // instead of what the streams say; NULL: what they say
+    bool fixes_ocr;
     bool forced_only; // of a film: the streams marked as forced
 };
 

@@ -6,6 +6,7 @@
 #include "features/extract/film.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "base/strings.h"
 #include "engine/caption/cue_packet.h"
 #include "engine/caption/harvest_any.h"
+#include "engine/caption/ocr_stream.h"
 
 // CC1 to CC4 and six services of CEA-708: one pass fills a list for each.
 #define MAX_CHANNELS KN_CAPTION_CHANNELS
@@ -25,6 +27,7 @@ struct stream {
     const struct kn_harvest_track *track; // borrowed
     struct kn_cue_list lists[MAX_CHANNELS]; // one, or one for each channel
     int n_lists;          // 0: not asked for, or not to be had
+    struct kn_ocr_stream *ocr; // owned; NULL for text
     struct kn_error error; // why it failed
 };
 
@@ -34,14 +37,17 @@ struct film {
     const struct kn_extract_source *source;
     struct kn_harvest *harvest; // owned
     struct stream *streams;     // owned
+    int n_ocr;                  // of them made of pictures
     int n_streams;
 };
 
 static void film_clear(struct film *film)
 {
-    for (int i = 0; i < film->n_streams; i++)
+    for (int i = 0; i < film->n_streams; i++) {
+        kn_ocr_stream_free(&film->streams[i].ocr);
         for (int k = 0; k < film->streams[i].n_lists; k++)
             kn_cue_list_clear(&film->streams[i].lists[k]);
+    }
     free(film->streams);
     kn_harvest_free(&film->harvest);
 }
@@ -101,18 +107,32 @@ static bool is_asked_for(const struct kn_extract_spec *spec, const struct kn_har
     return false;
 }
 
+// Captions made of pictures: the list that OCR fills.
+static kn_code pictures_begin(const struct film *film, struct stream *stream, struct kn_cue_list *list)
+{
+    const struct kn_ocr_options options = {
+        .language = film->spec->ocr_language,
+        .fallback = film->source->language,
+        .corrects = film->spec->fixes_ocr,
+    };
+    const kn_code rc = kn_ocr_stream_new(&stream->ocr, list, stream->track, &options, &stream->error);
+    if (rc == KN_OK)
+        return rc;
+    return kn_error_prefix(&stream->error, "caption stream %d (%s)", stream->track->number,
+                           stream->track->facts.codec_name);
+}
+
 static kn_code stream_begin(struct film *film, struct stream *stream)
 {
     const struct kn_harvest_track *track = stream->track;
     struct kn_error *err = &stream->error;
     if (track->refusal)
         return kn_fail(err, KN_EUNSUP, "caption stream %d: %s", track->number, track->refusal);
-    if (!kn_caption_is_text(track->facts.codec))
-        return kn_fail(err, KN_EUNSUP, "caption stream %d (%s) is made of %s", track->number,
-                       track->facts.codec_name, kn_caption_is_image(track->facts.codec)
-                           ? "pictures, and reading text in pictures is not built in"
-                           : "what nothing here reads");
-    kn_code rc = kn_harvest_choose(film->harvest, track->number, err);
+    const bool is_image = kn_caption_is_image(track->facts.codec);
+    if (!is_image && !kn_caption_is_text(track->facts.codec))
+        return kn_fail(err, KN_EUNSUP, "caption stream %d (%s) is made of what nothing here reads", track->number,
+                       track->facts.codec_name);
+    kn_code rc = KN_OK;
     const struct kn_harvest_facts facts = kn_harvest_facts(film->harvest);
     const int n_lists = track->facts.codec == KN_CAPTION_CEA608 ? MAX_CHANNELS : 1;
     for (int i = 0; i < n_lists && rc == KN_OK; i++) {
@@ -120,9 +140,10 @@ static kn_code stream_begin(struct film *film, struct stream *stream)
         *list = (struct kn_cue_list){.track = track->facts, .width_px = facts.width_px, .height_px = facts.height_px};
         if (track->facts.codec == KN_CAPTION_CEA608)
             list->track.channel = i + 1;
-        rc = kn_caption_begin(list, track->facts.codec, track->private_bytes, track->n_private, err);
+        rc = is_image ? pictures_begin(film, stream, list)
+                      : kn_caption_begin(list, track->facts.codec, track->private_bytes, track->n_private, err);
     }
-    return rc;
+    return rc == KN_OK ? kn_harvest_choose(film->harvest, track->number, err) : rc;
 }
 
 // Begins every stream that is asked for. Those that cannot be had keep their error.
@@ -149,8 +170,15 @@ static kn_code streams_begin(struct film *film, int *out_n_begun, struct kn_erro
             continue;
         }
         n_asked++;
-        if (!film->spec->lists_only && stream_begin(film, stream) == KN_OK)
+        if (!film->spec->lists_only && stream_begin(film, stream) == KN_OK) {
             ++*out_n_begun;
+            film->n_ocr += stream->ocr != NULL;
+        }
+        // Another program can do it, and then does all of it (worker/reader.c).
+        if (kn_equal(stream->error.reason, "NeedsMediaLibraries")) {
+            *err = stream->error;
+            return stream->error.code;
+        }
     }
     if (n_asked == 0)
         return kn_fail_as(err, KN_EMEDIA, "NoCaptionStream", "'%s' has no forced captions", film->source->uri);
@@ -166,7 +194,7 @@ static kn_code packets_read(struct film *film, struct kn_error *err)
     struct kn_harvest_packet packet;
     bool has = true;
     for (int64_t n = 0;; n++) {
-        if (n % ASK_EVERY == 0 && kn_context_is_cancelled(film->context))
+        if ((n % ASK_EVERY == 0 || film->n_ocr > 0) && kn_context_is_cancelled(film->context))
             return kn_fail(err, KN_ECANCELED, "stopped");
         kn_code rc = kn_harvest_next(film->harvest, &packet, &has, err);
         if (rc != KN_OK || !has)
@@ -174,7 +202,8 @@ static kn_code packets_read(struct film *film, struct kn_error *err)
         struct stream *stream = &film->streams[packet.track];
         for (int i = 0; i < stream->n_lists && stream->error.code == KN_OK; i++) {
             struct kn_cue_list *list = &stream->lists[i];
-            rc = kn_caption_packet(list, stream->track->facts.codec, &packet.packet, &stream->error);
+            rc = stream->ocr ? kn_ocr_stream_packet(stream->ocr, &packet.packet, &stream->error)
+                             : kn_caption_packet(list, stream->track->facts.codec, &packet.packet, &stream->error);
             if (rc == KN_ENOMEM)
                 return kn_fail(err, rc, "no memory for the captions of '%s'", film->source->uri);
         }
@@ -198,6 +227,16 @@ static void row_fail(json_t *row, const struct kn_error *error)
 {
     (void)json_object_set_new(row, "Code", json_string(kn_code_name(error->code)));
     (void)json_object_set_new(row, "Message", json_string(error->message));
+}
+
+// What is billed, and how sure the engine was.
+static void row_add_ocr(json_t *row, const struct stream *stream)
+{
+    const struct kn_ocr_facts facts = kn_ocr_stream_facts(stream->ocr);
+    (void)json_object_set_new(row, "Pictures", json_integer(facts.n_pictures));
+    (void)json_object_set_new(row, "Unread", json_integer(facts.n_unread));
+    if (!isnan(facts.confidence))
+        (void)json_object_set_new(row, "Confidence", json_real(facts.confidence));
 }
 
 // The target with {streamindex} replaced, malloc'd.
@@ -227,6 +266,8 @@ static kn_code list_deliver(struct film *film, struct stream *stream, struct kn_
         (void)json_object_set_new(row, "Channel", json_integer(list->track.channel));
     for (int i = 0; *n_good == 0 && kn_harvest_note(film->harvest, i); i++)
         kn_cue_list_warn(list, 0, "%s", kn_harvest_note(film->harvest, i));
+    if (stream->ocr)
+        row_add_ocr(row, stream);
     struct kn_error own = {0};
     const kn_code rc = kn_extract_list(film->context, film->spec, list, target, row, &own);
     if (rc == KN_OK)
@@ -245,7 +286,8 @@ static kn_code stream_deliver(struct film *film, struct stream *stream, int *nex
     const int number = stream->track->number;
     const struct kn_harvest_facts facts = kn_harvest_facts(film->harvest);
     for (int i = 0; i < stream->n_lists && stream->error.code == KN_OK; i++)
-        (void)kn_caption_end(&stream->lists[i], facts.end_us, &stream->error);
+        (void)(stream->ocr ? kn_ocr_stream_end(stream->ocr, facts.end_us, &stream->error)
+                           : kn_caption_end(&stream->lists[i], facts.end_us, &stream->error));
     if (film->spec->lists_only || stream->error.code != KN_OK) {
         json_t *row = row_new(files, film, stream, number);
         if (!row)

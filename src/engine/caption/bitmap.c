@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Packets to pictures with libavcodec's decoders; when a picture ends is told here. */
+#include "engine/caption/bitmap.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <libavcodec/avcodec.h>
+
+#include "base/cleanup.h"
+#include "engine/media/av_error.h"
+
+// A picture that nothing ends is shown at most this long (spec 08, 9.1).
+#define MAX_UNSAID_US (10 * KN_SECOND)
+// A repeat this soon after the end is the same caption.
+#define MAX_BLINK_US (KN_SECOND / 10)
+#define MILLISECOND_US 1000
+// Alpha from which a pixel counts as seen.
+#define SEEN_ALPHA 32
+
+struct kn_bitmap_reader {
+    AVCodecContext *decoder; // owned
+    AVPacket *packet;        // owned
+    struct kn_bitmap shown;  // end_us: what its packet says, or KN_NO_TIME
+    int64_t seen;            // its opacity, summed over all pixels; 0 while invisible
+    int width, height;
+};
+
+void kn_bitmap_clear(struct kn_bitmap *bitmap)
+{
+    for (int i = 0; i < bitmap->n_objects; i++)
+        free(bitmap->objects[i].indices);
+    bitmap->n_objects = 0;
+}
+
+/* ---- opening ---- */
+static enum AVCodecID id_of(enum kn_caption_codec codec)
+{
+    switch (codec) {
+    case KN_CAPTION_PGS: return AV_CODEC_ID_HDMV_PGS_SUBTITLE;
+    case KN_CAPTION_VOBSUB: return AV_CODEC_ID_DVD_SUBTITLE;
+    case KN_CAPTION_DVB: return AV_CODEC_ID_DVB_SUBTITLE;
+    case KN_CAPTION_XSUB: return AV_CODEC_ID_XSUB;
+    default: return AV_CODEC_ID_NONE;
+    }
+}
+
+static kn_code decoder_open(struct kn_bitmap_reader *reader, const AVCodec *codec, const uint8_t *private_bytes,
+                            size_t n, struct kn_error *err)
+{
+    AVCodecContext *decoder = avcodec_alloc_context3(codec);
+    reader->decoder = decoder;
+    reader->packet = av_packet_alloc();
+    if (!decoder || !reader->packet)
+        return kn_fail(err, KN_ENOMEM, "no memory to read captions made of pictures");
+    if (n > 0) {
+        decoder->extradata = av_mallocz(n + AV_INPUT_BUFFER_PADDING_SIZE);
+        if (!decoder->extradata)
+            return kn_fail(err, KN_ENOMEM, "no memory to read captions made of pictures");
+        memcpy(decoder->extradata, private_bytes, n);
+        decoder->extradata_size = (int)n;
+    }
+    decoder->width = reader->width;
+    decoder->height = reader->height;
+    decoder->pkt_timebase = AV_TIME_BASE_Q;
+    const int av = avcodec_open2(decoder, codec, NULL);
+    return av < 0 ? kn_av_fail(err, av, "cannot begin to read '%s' captions", codec->name) : KN_OK;
+}
+
+kn_code kn_bitmap_reader_new(struct kn_bitmap_reader **out_reader, enum kn_caption_codec codec,
+                             const uint8_t *private_bytes, size_t n, int width, int height,
+                             struct kn_error *err)
+{
+    *out_reader = NULL;
+    const AVCodec *decoder = avcodec_find_decoder(id_of(codec));
+    if (!decoder)
+        return kn_fail(err, KN_EUNSUP, "the media libraries here have no decoder for these captions");
+    kn_auto(kn_bitmap_reader_free) struct kn_bitmap_reader *reader = calloc(1, sizeof(*reader));
+    if (!reader)
+        return kn_fail(err, KN_ENOMEM, "no memory to read captions made of pictures");
+    reader->width = width;
+    reader->height = height;
+    const kn_code rc = decoder_open(reader, decoder, private_bytes, n, err);
+    if (rc == KN_OK)
+        *out_reader = KN_TAKE(reader);
+    return rc;
+}
+
+void kn_bitmap_reader_free(struct kn_bitmap_reader **reader)
+{
+    struct kn_bitmap_reader *r = *reader;
+    if (!r)
+        return;
+    kn_bitmap_clear(&r->shown);
+    avcodec_free_context(&r->decoder);
+    av_packet_free(&r->packet);
+    free(r);
+    *reader = NULL;
+}
+
+/* ---- pictures ---- */
+static kn_code object_take(struct kn_bitmap_object *object, const AVSubtitleRect *rect, struct kn_error *err)
+{
+    *object = (struct kn_bitmap_object){
+        .x = rect->x,
+        .y = rect->y,
+        .width = rect->w,
+        .height = rect->h,
+        .is_forced = rect->flags & AV_SUBTITLE_FLAG_FORCED,
+    };
+    object->indices = malloc((size_t)rect->w * (size_t)rect->h);
+    if (!object->indices)
+        return kn_fail(err, KN_ENOMEM, "no memory for a caption of %d x %d pixels", rect->w, rect->h);
+    for (int y = 0; y < rect->h; y++)
+        memcpy(object->indices + (size_t)y * (size_t)rect->w,
+               rect->data[0] + (ptrdiff_t)y * rect->linesize[0], (size_t)rect->w);
+    memcpy(object->palette, rect->data[1], sizeof(object->palette));
+    return KN_OK;
+}
+
+static int object_compare(const void *a, const void *b)
+{
+    const struct kn_bitmap_object *p = a, *q = b;
+    return p->y != q->y ? p->y - q->y : p->x - q->x;
+}
+
+static bool is_picture(const AVSubtitleRect *rect)
+{
+    return rect->type == SUBTITLE_BITMAP && rect->data[0] && rect->data[1] && rect->w > 0 && rect->h > 0 &&
+        (int64_t)rect->w * rect->h <= KN_MAX_BITMAP_PX;
+}
+
+static kn_code bitmap_take(struct kn_bitmap *bitmap, const AVSubtitle *subtitle, struct kn_error *err)
+{
+    for (unsigned i = 0; i < subtitle->num_rects && bitmap->n_objects < KN_MAX_BITMAP_OBJECTS; i++) {
+        if (!is_picture(subtitle->rects[i]))
+            continue;
+        const kn_code rc = object_take(&bitmap->objects[bitmap->n_objects], subtitle->rects[i], err);
+        if (rc != KN_OK) {
+            kn_bitmap_clear(bitmap);
+            return rc;
+        }
+        bitmap->n_objects++;
+    }
+    if (bitmap->n_objects)
+        qsort(bitmap->objects, (size_t)bitmap->n_objects, sizeof(bitmap->objects[0]), object_compare);
+    return KN_OK;
+}
+
+// How much there is to see: the alpha of all pixels that can be seen at all.
+static int64_t bitmap_seen(const struct kn_bitmap *bitmap)
+{
+    int64_t seen = 0;
+    for (int i = 0; i < bitmap->n_objects; i++) {
+        const struct kn_bitmap_object *object = &bitmap->objects[i];
+        int64_t counts[256] = {0};
+        const size_t n = (size_t)object->width * (size_t)object->height;
+        for (size_t k = 0; k < n; k++)
+            counts[object->indices[k]]++;
+        for (int c = 0; c < 256; c++) {
+            const int alpha = (int)(object->palette[c] >> 24);
+            seen += alpha >= SEEN_ALPHA ? counts[c] * alpha : 0;
+        }
+    }
+    return seen;
+}
+
+// The same shapes at the same places, whatever their colours.
+static bool bitmap_equal(const struct kn_bitmap *a, const struct kn_bitmap *b)
+{
+    if (a->n_objects != b->n_objects)
+        return false;
+    for (int i = 0; i < a->n_objects; i++) {
+        const struct kn_bitmap_object *p = &a->objects[i], *q = &b->objects[i];
+        if (p->x != q->x || p->y != q->y || p->width != q->width || p->height != q->height ||
+            memcmp(p->indices, q->indices, (size_t)p->width * (size_t)p->height) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* ---- what is shown when ---- */
+// Hands out what is shown, which ends at `end_us` at the latest.
+static void shown_end(struct kn_bitmap_reader *reader, int64_t end_us, struct kn_bitmap *out, bool *out_has)
+{
+    struct kn_bitmap *shown = &reader->shown;
+    if (shown->n_objects && reader->seen > 0) {
+        const int64_t latest_us = shown->end_us != KN_NO_TIME ? shown->end_us : shown->start_us + MAX_UNSAID_US;
+        const bool is_said = end_us != KN_NO_TIME && end_us > shown->start_us;
+        *out = *shown;
+        // A clearing packet is the truth; without one the packet's own word or the limit is.
+        out->end_us = is_said && (shown->end_us == KN_NO_TIME || end_us < latest_us) ? end_us : latest_us;
+        out->frame_width = reader->decoder->width;
+        out->frame_height = reader->decoder->height;
+        *out_has = true;
+        *shown = (struct kn_bitmap){0};
+    }
+    kn_bitmap_clear(shown);
+    reader->seen = 0;
+}
+
+// Whether `next` goes on with what is shown; its colours are kept if they are easier to see.
+static bool shown_goes_on(struct kn_bitmap_reader *reader, const struct kn_bitmap *next)
+{
+    struct kn_bitmap *shown = &reader->shown;
+    if (!next->n_objects || !bitmap_equal(shown, next) ||
+        (shown->end_us != KN_NO_TIME && next->start_us > shown->end_us + MAX_BLINK_US))
+        return false;
+    const int64_t seen = bitmap_seen(next);
+    if (reader->seen == 0)
+        shown->start_us = next->start_us; // it fades in
+    shown->end_us = next->end_us;
+    for (int i = 0; seen > reader->seen && i < next->n_objects; i++)
+        memcpy(shown->objects[i].palette, next->objects[i].palette, sizeof(next->objects[i].palette));
+    reader->seen = seen > reader->seen ? seen : reader->seen;
+    return true;
+}
+
+static kn_code subtitle_take(struct kn_bitmap_reader *reader, const AVSubtitle *subtitle,
+                             const struct kn_caption_packet *packet, struct kn_bitmap *out, bool *out_has,
+                             struct kn_error *err)
+{
+    const bool says_end = subtitle->end_display_time > subtitle->start_display_time &&
+        subtitle->end_display_time != UINT32_MAX;
+    // A display set may come in several packets; its time is that of the first.
+    const int64_t at_us = subtitle->pts != AV_NOPTS_VALUE ? subtitle->pts : packet->start_us;
+    struct kn_bitmap next = {
+        .start_us = at_us + (int64_t)subtitle->start_display_time * MILLISECOND_US,
+        .end_us = says_end            ? at_us + (int64_t)subtitle->end_display_time * MILLISECOND_US
+            : packet->duration_us > 0 ? packet->start_us + packet->duration_us
+                                      : KN_NO_TIME,
+    };
+    const kn_code rc = bitmap_take(&next, subtitle, err);
+    if (rc != KN_OK)
+        return rc;
+    if (shown_goes_on(reader, &next)) {
+        kn_bitmap_clear(&next);
+        return KN_OK;
+    }
+    shown_end(reader, next.start_us, out, out_has);
+    reader->shown = next;
+    reader->seen = bitmap_seen(&next);
+    return KN_OK;
+}
+
+kn_code kn_bitmap_reader_packet(struct kn_bitmap_reader *reader, const struct kn_caption_packet *packet,
+                                struct kn_bitmap *out_bitmap, bool *out_has, struct kn_error *err)
+{
+    *out_has = false;
+    if (packet->n == 0 || packet->n > KN_MAX_CAPTION_BITMAP_PACKET)
+        return kn_fail(err, KN_EMEDIA, "a packet of %zu bytes is no picture", packet->n);
+    av_packet_unref(reader->packet);
+    int av = av_new_packet(reader->packet, (int)packet->n);
+    if (av < 0)
+        return kn_fail(err, KN_ENOMEM, "no memory for a caption of %zu bytes", packet->n);
+    memcpy(reader->packet->data, packet->bytes, packet->n);
+    reader->packet->pts = packet->start_us;
+    AVSubtitle subtitle = {0};
+    int has = 0;
+    av = avcodec_decode_subtitle2(reader->decoder, &subtitle, &has, reader->packet);
+    if (av < 0)
+        return kn_av_fail(err, av, "the picture at %.3f s cannot be read", (double)packet->start_us / KN_SECOND);
+    kn_code rc = KN_OK;
+    if (has)
+        rc = subtitle_take(reader, &subtitle, packet, out_bitmap, out_has, err);
+    avsubtitle_free(&subtitle);
+    return rc;
+}
+
+void kn_bitmap_reader_end(struct kn_bitmap_reader *reader, int64_t media_end_us, struct kn_bitmap *out_bitmap,
+                          bool *out_has)
+{
+    *out_has = false;
+    const int64_t latest_us = reader->shown.start_us + MAX_UNSAID_US;
+    shown_end(reader, media_end_us != KN_NO_TIME && media_end_us < latest_us ? media_end_us : KN_NO_TIME, out_bitmap,
+              out_has);
+}

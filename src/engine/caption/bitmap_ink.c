@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Ink is made on the palette first (256 decisions instead of a million), then the lines are told apart by
+ * rows without ink; each is measured for its slant, set upright, and all is scaled together.
+ */
+#include "engine/caption/bitmap_ink.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <libswscale/swscale.h>
+
+#include "base/cleanup.h"
+
+// Pixels fainter than this are not seen (spec 08, 9.2: text pixel = alpha >= 100, max(R,G,B) >= 90).
+#define OPAQUE_ALPHA 100
+#define BRIGHT 90
+// Ink from which a row or a column holds text.
+#define STRONG 96
+// Rows of a line of text, ascender to descender, that Tesseract reads best: capitals of 30 to 40 pixels.
+#define LINE_PX 48
+#define LEAST_LINE_PX 36
+#define MOST_LINE_PX 64
+#define MARGIN_PX 12
+#define MOST_SCALE 4.0
+// Specks in a large picture are no small text.
+#define MOST_SCALED_PX 1e7
+// A gap of this part of a line's height parts two lines; dots of an i and accents are nearer.
+#define LINE_GAP_PART 12
+// Slants that are tried, in hundredths of a pixel per row, and how much better than upright one must be.
+#define SLANT_STEP 6
+#define N_SLANTS 7
+#define LEAST_SLANT 12
+#define SLANT_GAIN 1.2
+
+// Ink before it is scaled: 255 is full ink.
+struct plane {
+    uint8_t *pixels; // owned
+    int width, height;
+};
+
+struct line {
+    int top, bottom; // rows [top, bottom)
+    int slant;       // hundredths of a pixel per row; 0 upright
+};
+
+void kn_ink_clear(struct kn_ink *ink)
+{
+    free(ink->pixels);
+    *ink = (struct kn_ink){0};
+}
+
+static void plane_clear(struct plane *plane)
+{
+    free(plane->pixels);
+    *plane = (struct plane){0};
+}
+
+static kn_code plane_new(struct plane *plane, int width, int height, struct kn_error *err)
+{
+    *plane = (struct plane){.width = width, .height = height};
+    plane->pixels = calloc((size_t)width, (size_t)height);
+    return plane->pixels ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for a picture of %d x %d pixels", width, height);
+}
+
+/* ---- colours to ink ---- */
+enum class { OUTSIDE, BRIGHT_CLASS, DARK_CLASS };
+
+static int brightness(uint32_t colour)
+{
+    const int r = (int)(colour >> 16 & 255), g = (int)(colour >> 8 & 255), b = (int)(colour & 255);
+    const int most = r > g ? r : g;
+    return most > b ? most : b;
+}
+
+static enum class class_of(uint32_t colour)
+{
+    if (colour >> 24 < OPAQUE_ALPHA)
+        return OUTSIDE;
+    return brightness(colour) >= BRIGHT ? BRIGHT_CLASS : DARK_CLASS;
+}
+
+// Which of the two classes is the text: the one of which less lies next to the outside.
+static enum class text_class(const struct kn_bitmap_object *object)
+{
+    uint8_t classes[256];
+    int64_t n[3] = {0}, at_edge[3] = {0};
+    for (int i = 0; i < 256; i++)
+        classes[i] = (uint8_t)class_of(object->palette[i]);
+    const int width = object->width, height = object->height;
+    for (int y = 0; y < height; y++) {
+        const uint8_t *row = object->indices + (size_t)y * (size_t)width;
+        for (int x = 0; x < width; x++) {
+            const uint8_t class = classes[row[x]];
+            if (class == OUTSIDE)
+                continue;
+            n[class]++;
+            at_edge[class] += x == 0 || y == 0 || x == width - 1 || y == height - 1 ||
+                classes[row[x - 1]] == OUTSIDE || classes[row[x + 1]] == OUTSIDE ||
+                classes[row[x - width]] == OUTSIDE || classes[row[x + width]] == OUTSIDE;
+        }
+    }
+    if (!n[BRIGHT_CLASS] || !n[DARK_CLASS])
+        return n[BRIGHT_CLASS] ? BRIGHT_CLASS : n[DARK_CLASS] ? DARK_CLASS : OUTSIDE;
+    return at_edge[DARK_CLASS] * n[BRIGHT_CLASS] >= at_edge[BRIGHT_CLASS] * n[DARK_CLASS] ? BRIGHT_CLASS : DARK_CLASS;
+}
+
+static kn_code plane_fill(struct plane *plane, const struct kn_bitmap_object *object, enum class text,
+                          struct kn_error *err)
+{
+    uint8_t ink[256];
+    for (int i = 0; i < 256; i++) {
+        const int bright = brightness(object->palette[i]);
+        const int alpha = (int)(object->palette[i] >> 24);
+        ink[i] = (uint8_t)((text == BRIGHT_CLASS ? bright : 255 - bright) * alpha / 255);
+    }
+    const kn_code rc = plane_new(plane, object->width, object->height, err);
+    const size_t n = (size_t)object->width * (size_t)object->height;
+    for (size_t i = 0; rc == KN_OK && i < n; i++)
+        plane->pixels[i] = ink[object->indices[i]];
+    return rc;
+}
+
+/* ---- lines ---- */
+static bool row_has_ink(const struct plane *plane, int y)
+{
+    const uint8_t *row = plane->pixels + (size_t)y * (size_t)plane->width;
+    for (int x = 0; x < plane->width; x++)
+        if (row[x] >= STRONG)
+            return true;
+    return false;
+}
+
+static int lines_find(const struct plane *plane, struct line *lines)
+{
+    int n = 0;
+    bool was_ink = false;
+    for (int y = 0; y < plane->height; y++) {
+        const bool is_ink = row_has_ink(plane, y);
+        if (is_ink && !was_ink && n < KN_MAX_INK_LINES)
+            lines[n++] = (struct line){.top = y};
+        if (is_ink)
+            lines[n - 1].bottom = y + 1;
+        was_ink = is_ink;
+    }
+    return n;
+}
+
+static int line_height(const struct line *line)
+{
+    return line->bottom - line->top;
+}
+
+static int tallest(const struct line *lines, int n)
+{
+    int most = 0;
+    for (int i = 0; i < n; i++)
+        most = line_height(&lines[i]) > most ? line_height(&lines[i]) : most;
+    return most;
+}
+
+// Dots, accents and dashes that stand apart from their line go to the nearer neighbour.
+static int lines_join(struct line *lines, int n)
+{
+    const int full = tallest(lines, n);
+    for (int i = 0; i < n && n > 1;) {
+        const int above = i > 0 ? lines[i].top - lines[i - 1].bottom : INT32_MAX;
+        const int below = i + 1 < n ? lines[i + 1].top - lines[i].bottom : INT32_MAX;
+        const int nearer = above < below ? above : below;
+        const bool is_part = line_height(&lines[i]) * 3 < full && nearer * 4 < full;
+        if (!is_part && nearer * LINE_GAP_PART >= full) {
+            i++;
+            continue;
+        }
+        if (!is_part && line_height(&lines[i]) * 3 >= full * 2) { // a whole line, close to the next one
+            i++;
+            continue;
+        }
+        const int to = above < below ? i - 1 : i;
+        lines[to].bottom = lines[to + 1].bottom;
+        memmove(&lines[to + 1], &lines[to + 2], (size_t)(n - to - 2) * sizeof(lines[0]));
+        n--;
+        i = to;
+    }
+    return n;
+}
+
+/* ---- slant ---- */
+// How far a row of the line moves to the left when it is set upright, in hundredths of a pixel.
+static int shift_of(const struct line *line, int y, int slant)
+{
+    return (line->bottom - 1 - y) * slant;
+}
+
+// How sharply the columns differ when the line is set upright by `slant`: most when its stems stand.
+static double sharpness(const struct plane *plane, const struct line *line, int slant, uint32_t *columns)
+{
+    double sum = 0;
+    memset(columns, 0, (size_t)plane->width * sizeof(*columns));
+    for (int y = line->top; y < line->bottom; y++) {
+        const uint8_t *row = plane->pixels + (size_t)y * (size_t)plane->width;
+        const int shift = shift_of(line, y, slant) / 100;
+        for (int x = shift; x < plane->width; x++)
+            columns[x - shift] += row[x];
+    }
+    for (int x = 0; x < plane->width; x++)
+        sum += (double)columns[x] * columns[x];
+    return sum;
+}
+
+static void slant_measure(const struct plane *plane, struct line *line, uint32_t *columns)
+{
+    const double upright = sharpness(plane, line, 0, columns);
+    double best = upright;
+    int slant = 0;
+    for (int i = 1; i < N_SLANTS; i++) {
+        const double value = sharpness(plane, line, i * SLANT_STEP, columns);
+        if (value > best) {
+            best = value;
+            slant = i * SLANT_STEP;
+        }
+    }
+    line->slant = slant >= LEAST_SLANT && best > upright * SLANT_GAIN ? slant : 0;
+}
+
+static void line_set_upright(struct plane *plane, const struct line *line)
+{
+    for (int y = line->top; y < line->bottom && line->slant; y++) {
+        uint8_t *row = plane->pixels + (size_t)y * (size_t)plane->width;
+        const int shift = shift_of(line, y, line->slant), whole = shift / 100, part = shift % 100;
+        for (int x = 0; x < plane->width; x++) {
+            const int a = x + whole < plane->width ? row[x + whole] : 0;
+            const int b = x + whole + 1 < plane->width ? row[x + whole + 1] : 0;
+            row[x] = (uint8_t)((a * (100 - part) + b * part) / 100);
+        }
+    }
+}
+
+/* ---- the page ---- */
+static void columns_with_ink(const struct plane *plane, int *out_left, int *out_right)
+{
+    *out_left = plane->width;
+    *out_right = 0;
+    for (int y = 0; y < plane->height; y++) {
+        const uint8_t *row = plane->pixels + (size_t)y * (size_t)plane->width;
+        for (int x = 0; x < plane->width; x++) {
+            if (row[x] < STRONG)
+                continue;
+            *out_left = x < *out_left ? x : *out_left;
+            *out_right = x + 1 > *out_right ? x + 1 : *out_right;
+        }
+    }
+}
+
+// The rectangle of `plane` scaled by to/from onto a white page.
+static kn_code page_make(struct kn_ink *ink, const struct plane *plane, int left, int top, int right, int bottom,
+                         double scale, struct kn_error *err)
+{
+    const int width = right - left, height = bottom - top;
+    const int scaled_width = (int)(width * scale + 0.5) > 0 ? (int)(width * scale + 0.5) : 1;
+    const int scaled_height = (int)(height * scale + 0.5) > 0 ? (int)(height * scale + 0.5) : 1;
+    ink->width = scaled_width + 2 * MARGIN_PX;
+    ink->height = scaled_height + 2 * MARGIN_PX;
+    const size_t n = (size_t)ink->width * (size_t)ink->height;
+    ink->pixels = calloc(n + 64, 1); // swscale writes in vectors
+    if (!ink->pixels)
+        return kn_fail(err, KN_ENOMEM, "no memory for a picture of %d x %d pixels", ink->width, ink->height);
+    uint8_t *at = ink->pixels + (size_t)MARGIN_PX * (size_t)ink->width + MARGIN_PX;
+    const uint8_t *from = plane->pixels + (size_t)top * (size_t)plane->width + left;
+    if (scaled_width == width && scaled_height == height) {
+        for (int y = 0; y < height; y++)
+            memcpy(at + (size_t)y * (size_t)ink->width, from + (size_t)y * (size_t)plane->width, (size_t)width);
+    } else {
+        struct SwsContext *sws =
+            sws_getContext(width, height, AV_PIX_FMT_GRAY8, scaled_width, scaled_height, AV_PIX_FMT_GRAY8,
+                           (scale > 1 ? SWS_LANCZOS : SWS_AREA) | SWS_ACCURATE_RND | SWS_BITEXACT, NULL, NULL, NULL);
+        if (!sws)
+            return kn_fail(err, KN_ENOMEM, "no memory to scale a picture of %d x %d pixels", width, height);
+        (void)sws_scale(sws, (const uint8_t *const[]){from}, (int[]){plane->width}, 0, height, (uint8_t *const[]){at},
+                        (int[]){ink->width});
+        sws_freeContext(sws);
+    }
+    for (size_t i = 0; i < n; i++)
+        ink->pixels[i] = (uint8_t)(255 - ink->pixels[i]);
+    return KN_OK;
+}
+
+kn_code kn_ink_make(struct kn_ink *ink, const struct kn_bitmap_object *object, struct kn_error *err)
+{
+    *ink = (struct kn_ink){0};
+    kn_auto(plane_clear) struct plane plane = {0};
+    struct line lines[KN_MAX_INK_LINES];
+    const enum class text = text_class(object);
+    if (text == OUTSIDE)
+        return KN_OK;
+    kn_code rc = plane_fill(&plane, object, text, err);
+    if (rc != KN_OK)
+        return rc;
+    const int n_lines = lines_join(lines, lines_find(&plane, lines));
+    if (n_lines == 0)
+        return KN_OK;
+    kn_auto(kn_free) uint32_t *columns = malloc((size_t)plane.width * sizeof(*columns));
+    if (!columns)
+        return kn_fail(err, KN_ENOMEM, "no memory for a picture");
+    for (int i = 0; i < n_lines; i++) {
+        slant_measure(&plane, &lines[i], columns);
+        line_set_upright(&plane, &lines[i]);
+        ink->is_italic[i] = lines[i].slant > 0;
+    }
+    int left, right;
+    columns_with_ink(&plane, &left, &right);
+    if (right <= left)
+        return KN_OK;
+    const int height = tallest(lines, n_lines);
+    const int top = lines[0].top, bottom = lines[n_lines - 1].bottom;
+    double scale = height < LEAST_LINE_PX || height > MOST_LINE_PX ? (double)LINE_PX / height : 1;
+    scale = scale > MOST_SCALE ? MOST_SCALE : scale;
+    if (scale * scale * (right - left) * (bottom - top) > MOST_SCALED_PX)
+        scale = 1;
+    ink->n_lines = n_lines;
+    rc = page_make(ink, &plane, left, top, right, bottom, scale, err);
+    if (rc != KN_OK)
+        kn_ink_clear(ink);
+    return rc;
+}

@@ -1,0 +1,30 @@
+#pragma once
+/*
+ * A caption's picture as an engine likes to read it: dark upright text on white, of a size that suits, with
+ * a margin.
+ *
+ * What is text and what only surrounds it is told by the picture's own colours: bright and dark ones are two
+ * classes, and the text is the one that touches less of the transparent outside, for an outline or a box
+ * always lies between the text and the outside. Contrast is not stretched and colours are not guessed.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "engine/caption/bitmap.h"
+
+// Lines of text in one picture; what is beyond them is read with the last.
+#define KN_MAX_INK_LINES 16
+
+struct kn_ink {
+    uint8_t *pixels; // owned: width * height, 0 is ink, 255 is paper
+    int width, height;
+    int n_lines;     // rows of text that were told apart
+    bool is_italic[KN_MAX_INK_LINES]; // slanted in the picture; upright in `pixels`
+};
+
+/*
+ *   ink  filled on success; release with kn_ink_clear(). Empty (no pixels) when there is nothing to read.
+ */
+kn_code kn_ink_make(struct kn_ink *ink, const struct kn_bitmap_object *object, struct kn_error *err);
+void kn_ink_clear(struct kn_ink *ink);

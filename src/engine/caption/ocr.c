@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Tesseract's C interface, opened with dlopen: its header gives the declarations, so a library that does not
+ * match them is refused by its name (libtesseract.so.5).
+ */
+#include "engine/caption/ocr.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <tesseract/capi.h>
+
+#include "base/cleanup.h"
+#include "base/strings.h"
+
+#define LIBRARY "libtesseract.so.5"
+// Where Debian and others keep the models; TESSDATA_PREFIX goes before.
+static const char *const folders[] = {
+    "/usr/share/tesseract-ocr/5/tessdata", "/usr/share/tesseract-ocr/4.00/tessdata",
+    "/usr/share/tessdata", "/usr/local/share/tessdata",
+};
+#define MODEL_END ".traineddata"
+// Pages are scaled to capitals of about 35 pixels, which is print of 12 points at this resolution.
+#define PAGE_DPI "300"
+
+/* ---- the library ---- */
+static struct {
+    pthread_once_t once;
+    void *handle; // never closed: it starts threads' own data
+    char problem[256];
+    __typeof__(TessVersion) *version;
+    __typeof__(TessDeleteText) *delete_text;
+    __typeof__(TessBaseAPICreate) *create;
+    __typeof__(TessBaseAPIDelete) *delete_handle;
+    __typeof__(TessBaseAPIInit2) *init;
+    __typeof__(TessBaseAPISetVariable) *set_variable;
+    __typeof__(TessBaseAPISetPageSegMode) *set_mode;
+    __typeof__(TessBaseAPISetImage) *set_image;
+    __typeof__(TessBaseAPIGetUTF8Text) *text;
+    __typeof__(TessBaseAPIMeanTextConf) *confidence;
+    __typeof__(TessBaseAPIClear) *clear;
+} tess = {.once = PTHREAD_ONCE_INIT};
+
+static void library_open(void)
+{
+    // Its threads wait for each other more than they work; read at load, so said before.
+    (void)setenv("OMP_THREAD_LIMIT", "1", 0);
+    void *handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    if (!handle) {
+        (void)kn_copy(tess.problem, sizeof(tess.problem), dlerror());
+        return;
+    }
+    const struct {
+        const char *name;
+        void *at;
+    } calls[] = {
+        {"TessVersion", &tess.version},
+        {"TessDeleteText", &tess.delete_text},
+        {"TessBaseAPICreate", &tess.create},
+        {"TessBaseAPIDelete", &tess.delete_handle},
+        {"TessBaseAPIInit2", &tess.init},
+        {"TessBaseAPISetVariable", &tess.set_variable},
+        {"TessBaseAPISetPageSegMode", &tess.set_mode},
+        {"TessBaseAPISetImage", &tess.set_image},
+        {"TessBaseAPIGetUTF8Text", &tess.text},
+        {"TessBaseAPIMeanTextConf", &tess.confidence},
+        {"TessBaseAPIClear", &tess.clear},
+    };
+    for (size_t i = 0; i < KN_COUNT(calls); i++) {
+        void *call = dlsym(handle, calls[i].name);
+        if (!call) {
+            (void)kn_copy(tess.problem, sizeof(tess.problem), dlerror());
+            (void)dlclose(handle);
+            return;
+        }
+        memcpy(calls[i].at, &call, sizeof(call));
+    }
+    tess.handle = handle;
+}
+
+static bool library_is_there(void)
+{
+    (void)pthread_once(&tess.once, library_open);
+    return tess.handle != NULL;
+}
+
+const char *kn_ocr_version(void)
+{
+    return library_is_there() ? tess.version() : NULL;
+}
+
+/* ---- models ---- */
+static const char *model_folder(void)
+{
+    const char *own = getenv("TESSDATA_PREFIX");
+    if (own && own[0])
+        return own;
+    for (size_t i = 0; i < KN_COUNT(folders); i++)
+        if (access(folders[i], R_OK | X_OK) == 0)
+            return folders[i];
+    return folders[0];
+}
+
+static bool model_is_there(const char *name)
+{
+    char path[512];
+    const int n = snprintf(path, sizeof(path), "%s/%s" MODEL_END, model_folder(), name);
+    return n > 0 && (size_t)n < sizeof(path) && access(path, R_OK) == 0;
+}
+
+static int name_compare(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+const char **kn_ocr_languages(struct kn_arena *arena, int *out_n)
+{
+    const size_t most = 256; // Debian has 125
+    const char **names = kn_arena_array(arena, most + 1, sizeof(*names));
+    size_t n = 0;
+    *out_n = 0;
+    DIR *folder = names ? opendir(model_folder()) : NULL;
+    for (const struct dirent *entry; folder && n < most && (entry = readdir(folder));) {
+        const char *end = strstr(entry->d_name, MODEL_END);
+        if (!end || end[strlen(MODEL_END)] || kn_starts_with(entry->d_name, "osd."))
+            continue;
+        names[n] = kn_arena_strndup(arena, entry->d_name, (size_t)(end - entry->d_name));
+        n += names[n] != NULL;
+    }
+    if (folder)
+        (void)closedir(folder);
+    if (n > 0)
+        qsort(names, n, sizeof(*names), name_compare);
+    *out_n = (int)n;
+    return names;
+}
+
+/* ---- languages ---- */
+// ISO 639-1, 639-2/B and /T, and others' words, to Tesseract's names; where a language has several models, all.
+static const struct {
+    const char *codes; // between blanks
+    const char *names;
+} languages[] = {
+    {" en eng ", "eng"}, {" zh zho chi ", "chi_sim+chi_tra"},
+    {" zh-cn zh-sg zh-hans cmn chs chi_sim ", "chi_sim"}, {" zh-tw zh-hk zh-mo zh-hant yue cht chi_tra ", "chi_tra"},
+    {" ja jpn ", "jpn"}, {" ko kor ", "kor"}, {" fr fra fre ", "fra"}, {" de deu ger ", "deu"},
+    {" es spa ", "spa"}, {" it ita ", "ita"}, {" pt por pt-br pob ", "por"}, {" nl nld dut ", "nld"},
+    {" ru rus ", "rus"}, {" uk ukr ", "ukr"}, {" be bel ", "bel"}, {" bg bul ", "bul"}, {" pl pol ", "pol"},
+    {" cs ces cze ", "ces"}, {" sk slk slo ", "slk"}, {" sl slv ", "slv"}, {" hr hrv scr ", "hrv"},
+    {" sr srp scc ", "srp+srp_latn"}, {" bs bos ", "bos"}, {" mk mkd mac ", "mkd"}, {" ro ron rum ", "ron"},
+    {" hu hun ", "hun"}, {" el ell gre ", "ell"}, {" sv swe ", "swe"}, {" da dan ", "dan"},
+    {" no nb nn nor nob nno ", "nor"}, {" fi fin ", "fin"}, {" et est ", "est"}, {" lv lav ", "lav"},
+    {" lt lit ", "lit"}, {" is isl ice ", "isl"}, {" ga gle ", "gle"}, {" cy cym wel ", "cym"},
+    {" eu eus baq ", "eus"}, {" ca cat ", "cat"}, {" gl glg ", "glg"}, {" sq sqi alb ", "sqi"},
+    {" tr tur ", "tur"}, {" az aze ", "aze"}, {" kk kaz ", "kaz"}, {" uz uzb ", "uzb"}, {" ar ara ", "ara"},
+    {" he heb iw ", "heb"}, {" fa fas per ", "fas"}, {" ur urd ", "urd"}, {" hi hin ", "hin"}, {" bn ben ", "ben"},
+    {" ta tam ", "tam"}, {" te tel ", "tel"}, {" ml mal ", "mal"}, {" kn kan ", "kan"}, {" mr mar ", "mar"},
+    {" gu guj ", "guj"}, {" pa pan ", "pan"}, {" si sin ", "sin"}, {" th tha ", "tha"}, {" lo lao ", "lao"},
+    {" my mya bur ", "mya"}, {" km khm ", "khm"}, {" vi vie ", "vie"}, {" id ind ", "ind"},
+    {" ms msa may ", "msa"}, {" tl fil tgl ", "fil"}, {" ka kat geo ", "kat"}, {" hy hye arm ", "hye"},
+    {" mn mon ", "mon"}, {" ne nep ", "nep"}, {" af afr ", "afr"}, {" sw swa ", "swa"}, {" la lat ", "lat"},
+    {" eo epo ", "epo"}, {" yi yid ", "yid"}, {" lb ltz ", "ltz"}, {" mt mlt ", "mlt"}, {" am amh ", "amh"},
+};
+
+// Tesseract's names for one code; NULL when it has none.
+static const char *names_of(const char *code)
+{
+    char word[40], text[48];
+    if (!kn_copy(word, sizeof(word), code))
+        return NULL;
+    kn_lower(word);
+    for (char *c = word; *c; c++)
+        *c = *c == '_' && !kn_starts_with(word, "chi_") ? '-' : *c;
+    for (;;) {
+        (void)snprintf(text, sizeof(text), " %s ", word);
+        for (size_t i = 0; i < KN_COUNT(languages); i++)
+            if (strstr(languages[i].codes, text))
+                return languages[i].names;
+        char *dash = strrchr(word, '-'); // "en-GB" is English
+        if (!dash)
+            return NULL;
+        *dash = '\0';
+    }
+}
+
+static kn_code missing(const char *code, const char *name, struct kn_error *err)
+{
+    char package[64];
+    (void)kn_copy(package, sizeof(package), name);
+    package[strcspn(package, "+")] = '\0';
+    for (char *c = package; *c; c++)
+        *c = *c == '_' ? '-' : *c;
+    kn_lower(package);
+    return kn_fail_as(err, KN_EUNSUP, "OcrLanguageMissing",
+                      "pictures of text in '%s' cannot be read: install 'tesseract-ocr-%s'", code, package);
+}
+
+// One part of a '+' list, added to `names`.
+static kn_code part_add(const char *code, char *names, size_t size, struct kn_error *err)
+{
+    const char *known = model_is_there(code) ? code : names_of(code);
+    if (!known)
+        return kn_fail_as(err, KN_EUNSUP, "OcrLanguageUnknown", "there is no reading of text in the language '%s'",
+                          code);
+    bool has_one = false;
+    for (const char *at = known; *at;) {
+        char name[40];
+        const size_t n = strcspn(at, "+");
+        (void)snprintf(name, sizeof(name), "%.*s", (int)n, at);
+        at += n + (at[n] == '+');
+        if (!model_is_there(name))
+            continue;
+        has_one = true;
+        const size_t used = strlen(names);
+        (void)snprintf(names + used, size - used, "%s%s", used ? "+" : "", name);
+    }
+    return has_one ? KN_OK : missing(code, known, err);
+}
+
+kn_code kn_ocr_language(const char *language, struct kn_arena *arena, const char **out_names,
+                        struct kn_error *err)
+{
+    char names[256] = "", part[64];
+    *out_names = NULL;
+    if (!language || !language[0] || kn_equal_nocase(language, "und"))
+        return kn_fail_as(err, KN_EUNSUP, "OcrLanguageUnknown",
+                          "what language its pictures of text are in is not said");
+    for (const char *at = language; *at;) {
+        const size_t n = strcspn(at, "+");
+        if (n == 0 || n >= sizeof(part) || memchr(at, '/', n))
+            return kn_fail_as(err, KN_EUNSUP, "OcrLanguageUnknown", "'%s' is no language", language);
+        (void)snprintf(part, sizeof(part), "%.*s", (int)n, at);
+        const kn_code rc = part_add(part, names, sizeof(names), err);
+        if (rc != KN_OK)
+            return rc;
+        at += n + (at[n] == '+');
+    }
+    *out_names = kn_arena_strdup(arena, names);
+    return *out_names ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for a language's name");
+}
+
+/* ---- reading ---- */
+struct kn_ocr {
+    TessBaseAPI *handle; // owned
+    bool is_one_line;    // the page mode that is set
+};
+
+static void settings_make(TessBaseAPI *handle)
+{
+    static const char *const settings[][2] = {
+        {"debug_file", "/dev/null"},      {"user_defined_dpi", PAGE_DPI},
+        {"tessedit_do_invert", "0"},      // it is always dark on white
+        {"tessedit_enable_doc_dict", "0"}, // what was read before is not to change what is read now
+        {"classify_enable_learning", "0"},
+    };
+    for (size_t i = 0; i < KN_COUNT(settings); i++)
+        (void)tess.set_variable(handle, settings[i][0], settings[i][1]); // a name it does not know does no harm
+}
+
+kn_code kn_ocr_new(struct kn_ocr **out_ocr, const char *names, struct kn_error *err)
+{
+    *out_ocr = NULL;
+    if (!library_is_there())
+        return kn_fail_as(err, KN_EUNSUP, "OcrMissing",
+                          "pictures of text cannot be read without Tesseract (%s): install 'libtesseract5'",
+                          tess.problem);
+    kn_auto(kn_ocr_free) struct kn_ocr *ocr = calloc(1, sizeof(*ocr));
+    if (!ocr || !(ocr->handle = tess.create()))
+        return kn_fail(err, KN_ENOMEM, "no memory for Tesseract");
+    if (tess.init(ocr->handle, model_folder(), names, OEM_LSTM_ONLY) != 0)
+        return kn_fail_as(err, KN_EUNSUP, "OcrLanguageMissing",
+                          "Tesseract cannot load '%s' from '%s': install its packages again", names, model_folder());
+    settings_make(ocr->handle);
+    tess.set_mode(ocr->handle, PSM_SINGLE_BLOCK);
+    *out_ocr = KN_TAKE(ocr);
+    return KN_OK;
+}
+
+void kn_ocr_free(struct kn_ocr **ocr)
+{
+    struct kn_ocr *o = *ocr;
+    if (!o)
+        return;
+    if (o->handle)
+        tess.delete_handle(o->handle);
+    free(o);
+    *ocr = NULL;
+}
+
+kn_code kn_ocr_read(struct kn_ocr *ocr, const uint8_t *pixels, int width, int height, bool is_one_line,
+                    struct kn_arena *arena, const char **out_text, double *out_confidence,
+                    struct kn_error *err)
+{
+    if (is_one_line != ocr->is_one_line)
+        tess.set_mode(ocr->handle, is_one_line ? PSM_SINGLE_LINE : PSM_SINGLE_BLOCK);
+    ocr->is_one_line = is_one_line;
+    tess.set_image(ocr->handle, pixels, width, height, 1, width);
+    char *text = tess.text(ocr->handle);
+    const int confidence = text ? tess.confidence(ocr->handle) : 0;
+    size_t n = text ? strlen(text) : 0;
+    while (n > 0 && strchr("\n\f ", text[n - 1]))
+        n--;
+    *out_text = kn_arena_strndup(arena, text ? text : "", n);
+    *out_confidence = confidence / 100.0;
+    if (text)
+        tess.delete_text(text);
+    tess.clear(ocr->handle);
+    return *out_text ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for a caption");
+}

@@ -1,0 +1,47 @@
+#pragma once
+/*
+ * A stream of captions made of pictures, as cues: bitmap.h, bitmap_ink.h and ocr.h in one. The counterpart of
+ * cue_packet.h for the codecs of which kn_caption_is_image() holds.
+ *
+ *     kn_ocr_stream_new(&stream, &list, &track, &options, &err);
+ *     kn_ocr_stream_packet(stream, &packet, &err);           for each
+ *     kn_ocr_stream_end(stream, media_end_us, &err);         once: the list is finished
+ *
+ * Equal pictures are read once. A picture of which nothing could be read is a cue that says "[?]", with a
+ * warning: its time is worth something. Pictures in the upper third of the frame are a cue anchored there.
+ */
+#include "engine/caption/cue.h"
+#include "engine/caption/harvest.h"
+
+struct kn_ocr_options {
+    const char *language; // instead of the track's own; NULL: the track's
+    const char *fallback; // when neither says one; NULL for none
+    bool corrects;        // ocr_text.h
+};
+
+struct kn_ocr_facts {
+    int64_t n_pictures; // shown
+    int64_t n_read;     // by Tesseract: the others were seen before
+    int64_t n_unread;   // "[?]"
+    double confidence;  // mean of all that were read, 0 to 1; NAN when there is none
+};
+
+struct kn_ocr_stream;
+
+/*
+ *   list   borrowed until kn_ocr_stream_free(): cues are added to it
+ *   track  borrowed during the call
+ *
+ * KN_EUNSUP as kn_ocr_language(), kn_ocr_new()
+ */
+kn_code kn_ocr_stream_new(struct kn_ocr_stream **out_stream, struct kn_cue_list *list,
+                          const struct kn_harvest_track *track, const struct kn_ocr_options *options,
+                          struct kn_error *err);
+void kn_ocr_stream_free(struct kn_ocr_stream **stream);
+
+/* Fails with KN_ELIMIT, KN_ENOMEM; a picture that cannot be read is a warning of the list. */
+kn_code kn_ocr_stream_packet(struct kn_ocr_stream *stream, const struct kn_caption_packet *packet,
+                             struct kn_error *err);
+kn_code kn_ocr_stream_end(struct kn_ocr_stream *stream, int64_t media_end_us, struct kn_error *err);
+
+struct kn_ocr_facts kn_ocr_stream_facts(const struct kn_ocr_stream *stream);

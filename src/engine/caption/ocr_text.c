@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "engine/caption/ocr_text.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/strings.h"
+
+/* ---- cleaning ---- */
+// The character of well-formed UTF-8 at `at`; 0 at the end.
+static uint32_t character_at(const unsigned char *at, size_t *out_n)
+{
+    const size_t n = at[0] < 0x80 ? 1 : at[0] < 0xE0 ? 2 : at[0] < 0xF0 ? 3 : 4;
+    uint32_t c = n == 1 ? at[0] : at[0] & (0xFFu >> (n + 1));
+    for (size_t i = 1; i < n; i++)
+        c = c << 6 | (at[i] & 0x3F);
+    *out_n = n;
+    return c;
+}
+
+// Characters between which no blank is written: ideographs, kana and their punctuation.
+static bool is_wide(uint32_t c)
+{
+    return (c >= 0x2E80 && c <= 0x9FFF) || (c >= 0xF900 && c <= 0xFAFF) || (c >= 0xFF00 && c <= 0xFF60) ||
+        (c >= 0x20000 && c <= 0x3FFFF);
+}
+
+static bool is_blank(const char *at)
+{
+    return *at == ' ' || *at == '\t';
+}
+
+const char *kn_ocr_text_clean(const char *text, struct kn_arena *arena)
+{
+    kn_auto(kn_buf_clear) struct kn_buf out = {0};
+    if (!kn_is_utf8(text, strlen(text)))
+        return kn_arena_strdup(arena, "");
+    uint32_t before = '\n';
+    for (const char *at = text; *at;) {
+        size_t n;
+        uint32_t c = character_at((const unsigned char *)at, &n);
+        if (is_blank(at) || c == '\n' || c == '\f' || c == '\r') {
+            const char *next = at;
+            bool ends_line = false;
+            for (; is_blank(next) || *next == '\n' || *next == '\f' || *next == '\r'; next++)
+                ends_line = ends_line || !is_blank(next);
+            size_t n_next;
+            const uint32_t after = *next ? character_at((const unsigned char *)next, &n_next) : '\n';
+            const bool is_ellipsis = before == '.' && after == '.' && kn_starts_with(next, ". .");
+            at = next;
+            if (!*next || before == '\n')
+                continue;
+            if (!ends_line && ((is_wide(before) && is_wide(after)) || is_ellipsis ||
+                               (before == '.' && after == '.' && kn_ends_with(kn_buf_text(&out), ".."))))
+                continue;
+            kn_buf_putc(&out, ends_line ? '\n' : ' ');
+            before = ends_line ? '\n' : ' ';
+            continue;
+        }
+        kn_buf_add(&out, at, n);
+        before = c;
+        at += n;
+    }
+    return kn_buf_ok(&out) ? kn_arena_strdup(arena, kn_buf_text(&out)) : NULL;
+}
+
+/* ---- corrections ---- */
+static bool is_small(char c)
+{
+    return islower((unsigned char)c) || (unsigned char)c >= 0x80; // accented letters are mostly small
+}
+
+static bool is_letter(char c)
+{
+    return isalpha((unsigned char)c) || (unsigned char)c >= 0x80;
+}
+
+static bool is_digit(char c)
+{
+    return isdigit((unsigned char)c);
+}
+
+// "l'm", "l'll", "l've", "l'd": after an English I alone.
+static bool is_contraction(const char *at)
+{
+    static const char *const ends[] = {"m", "ll", "ve", "d", "s"};
+    if (*at != '\'' && strncmp(at, "\xE2\x80\x99", 3) != 0)
+        return false;
+    at += *at == '\'' ? 1 : 3;
+    for (size_t i = 0; i < KN_COUNT(ends); i++)
+        if (kn_starts_with(at, ends[i]) && !is_letter(at[strlen(ends[i])]))
+            return true;
+    return false;
+}
+
+// What the character at `at` should be, given its neighbours.
+static char corrected(char before, const char *at)
+{
+    const char after = at[1];
+    switch (*at) {
+    case '|': return 'I';
+    case 'l':
+        if (!is_letter(before) && !is_digit(before) && before != '\'' && (is_contraction(at + 1) ||
+            (!is_letter(after) && !is_digit(after) && after != '\'' && after != '-' && after != '.')))
+            return 'I';
+        return 'l';
+    case 'I': return is_small(before) && is_small(after) ? 'l' : 'I';
+    case '1': return is_small(before) && is_small(after) ? 'l' : '1';
+    case '0': return isupper((unsigned char)before) && isupper((unsigned char)after) ? 'O'
+            : is_small(before) && is_small(after)                                    ? 'o'
+                                                                                     : '0';
+    case 'O': return is_digit(before) && is_digit(after) ? '0' : 'O';
+    default: return *at;
+    }
+}
+
+const char *kn_ocr_text_correct(const char *text, struct kn_arena *arena)
+{
+    kn_auto(kn_buf_clear) struct kn_buf out = {0};
+    char before = '\n';
+    for (const char *at = text; *at; at++) {
+        if ((at[0] == '\'' && at[1] == '\'') || (at[0] == '`' && at[1] == '`')) {
+            kn_buf_putc(&out, '"');
+            before = '"';
+            at++;
+            continue;
+        }
+        before = corrected(before, at);
+        kn_buf_putc(&out, before);
+    }
+    return kn_buf_ok(&out) ? kn_arena_strdup(arena, kn_buf_text(&out)) : NULL;
+}

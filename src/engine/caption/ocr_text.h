@@ -1,0 +1,20 @@
+#pragma once
+/* What is done to text that was read off a picture: always what the picture says better, corrections when asked. */
+#include "base/arena.h"
+
+/*
+ * Without blanks between ideographs, at the ends of lines and in "...", and without empty lines. Owned by
+ * `arena`, NULL without memory.
+ */
+const char *kn_ocr_text_clean(const char *text, struct kn_arena *arena);
+
+/*
+ * Corrections, each of which is safe in Latin script:
+ *   |            I
+ *   '' or two backticks   "
+ *   l alone, or before an apostrophe and m, ll, d, ve, s (l'm)    I
+ *   I inside a word of small letters (heIlo)                      l
+ *   0 between letters, O between digits                           O, 0
+ *   1 between small letters (he11o)                               l
+ */
+const char *kn_ocr_text_correct(const char *text, struct kn_arena *arena);

@@ -175,7 +175,7 @@ static void answer_error(const struct kn_api *api, struct kn_http_request *reque
                          const struct kn_call *call, const struct kn_error *err)
 {
     struct kn_wire_error wire;
-    kn_wire_error_of(&wire, err);
+    kn_wire_error_of_product(&wire, call && call->operation ? call->operation->product : "", err);
     kn_observer_count(api->observer, call ? call->operation : NULL, &wire,
                       call ? kn_mono_us() - call->began_us : 0);
     char fresh_id[37];

@@ -101,6 +101,30 @@ static const struct row rows_of_job[] = { // what differs when a job, not a call
     {"NoSuchKey", 0, "InvalidParameter.ResourceNotFound", "The resource operated \"%s\" cannot be found."},
 };
 
+static const struct row rows_of_imm[] = { // spec 08, section 7
+    {"MissingParameter", 400, "InvalidArgument", "The parameter %s is required but not provided."},
+    {"InvalidParameter", 400, "InvalidArgument", NULL},
+    {"OutOfRange", 400, "InvalidArgument", NULL},
+    {"NumberFormatInvalid", 400, "InvalidArgument", NULL},
+    {"NotSupported", 400, "InvalidArgument", NULL},
+    {"InvalidState", 400, "InvalidArgument", NULL},
+    {"EmptyValue", 400, "InvalidArgument", NULL},
+    {"BucketNameInvalid", 400, "InvalidArgument", NULL},
+    {"ObjectKeyInvalid", 400, "InvalidArgument", NULL},
+    {"TemplateNotFound", 400, "InvalidArgument", NULL},
+    {"JsonFormatInvalid", 400, "InvalidJSON", "%s parsing error"},
+    {"JsonObjectFormatInvalid", 400, "InvalidJSON", "%s Object parsing error"},
+    {"JsonArrayFormatInvalid", 400, "InvalidJSON", "%s Array parsing error"},
+    {"ProjectLimit", 400, "LimitExceededError", "resource count exceeds the limit"},
+    {"ProjectExists", 400, "ResourceAlreadyExists", "The specified resource project already exists."},
+    {"ProjectNotFound", 400, "ResourceNotFound", "The specified resource project is not found."},
+    {"TaskNotFound", 400, "ResourceNotFound", "The specified resource task is not found."},
+    {"ResourceNotFound", 400, "ResourceNotFound", NULL},
+    {"NoSuchBucket", 400, "ResourceNotFound", NULL},
+    {"NoSuchKey", 400, "ResourceNotFound", NULL},
+    {"ResourceAccess", 403, "Forbidden.RAM", NULL},
+};
+
 static const struct row rows_of_code[] = {
     [KN_OK] = {"", 500, "InternalError", "The request processing has failed due to some unknown error, exception or failure."},
     [KN_EINVAL] = {"", 400, "InvalidParameter", NULL},
@@ -164,9 +188,10 @@ static const struct row *row_of_code(kn_code code)
     return at < KN_COUNT(rows_of_code) ? &rows_of_code[at] : &rows_of_code[KN_EBUG];
 }
 
-void kn_wire_error_of(struct kn_wire_error *wire, const struct kn_error *err)
+static void wire_fill(struct kn_wire_error *wire, const struct row *row, const struct kn_error *err)
 {
-    const struct row *row = err->reason[0] ? row_find(rows, KN_COUNT(rows), err->reason) : NULL;
+    if (!row && err->reason[0])
+        row = row_find(rows, KN_COUNT(rows), err->reason);
     if (!row)
         row = row_of_code(err->code);
     *wire = (struct kn_wire_error){.status = row->status, .code = row->code};
@@ -175,6 +200,53 @@ void kn_wire_error_of(struct kn_wire_error *wire, const struct kn_error *err)
         wire->retry_after_ms = RETRY_AFTER_MS;
     if (row->status == 500)
         wire->detail = NULL; // what broke inside is the operator's business
+}
+
+void kn_wire_error_of(struct kn_wire_error *wire, const struct kn_error *err)
+{
+    wire_fill(wire, NULL, err);
+}
+
+void kn_wire_error_of_product(struct kn_wire_error *wire, const char *product, const struct kn_error *err)
+{
+    static const struct row invalid = {"", 400, "InvalidArgument", NULL};
+    const struct row *row = NULL;
+    if (strcmp(product, "imm") == 0) {
+        row = row_find(rows_of_imm, KN_COUNT(rows_of_imm), err->reason);
+        if (!row && err->code == KN_EINVAL && !err->reason[0])
+            row = &invalid;
+    }
+    wire_fill(wire, row, err);
+}
+
+void kn_wire_error_of_task(const char *code_name, const char *reason, const char *message,
+                           char out_code[64], char out_message[1024])
+{
+    static const struct {
+        const char *reason, *code, *message; // message NULL: our own sentence
+    } reasons[] = {
+        {"ResourceNotFound", "ResourceNotFound", NULL},
+        {"NoSuchBucket", "ResourceNotFound", NULL},
+        {"NoSuchKey", "ResourceNotFound", NULL},
+        {"NoCaptionStream", "InvalidArgument", "The source has no subtitle stream that can be extracted."},
+        {"ResourceAccess", "AccessDenied", NULL},
+        {"UrlForbidden", "AccessDenied", NULL},
+    };
+    const char *own = message ? message : "";
+    const kn_code code = kn_code_from_name(code_name ? code_name : "");
+    const char *word = code == KN_ENOTFOUND                      ? "ResourceNotFound"
+                       : code == KN_EMEDIA || code == KN_EUNSUP  ? "UnsupportedFormat"
+                       : code == KN_EINVAL || code == KN_ECONFLICT ? "InvalidArgument"
+                                                                 : "InternalError";
+    (void)kn_copy(out_code, 64, word);
+    (void)kn_copy(out_message, 1024, own);
+    for (size_t i = 0; i < KN_COUNT(reasons); i++) {
+        if (!kn_equal(reasons[i].reason, reason))
+            continue;
+        (void)kn_copy(out_code, 64, reasons[i].code);
+        if (reasons[i].message)
+            (void)snprintf(out_message, 1024, "%s (%s)", reasons[i].message, own);
+    }
 }
 
 void kn_wire_error_of_job(struct kn_wire_error *wire, const char *code_name, const char *reason,

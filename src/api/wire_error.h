@@ -19,6 +19,13 @@ struct kn_wire_error {
 /* Fill `wire` from an error that ends a call. `err` must outlive it. */
 void kn_wire_error_of(struct kn_wire_error *wire, const struct kn_error *err);
 
+/* The same in the words of a product that has its own ("imm": spec 08, section 7). */
+void kn_wire_error_of_product(struct kn_wire_error *wire, const char *product, const struct kn_error *err);
+
+/* Code and Message of a failed task of IMM; all three texts may be NULL. */
+void kn_wire_error_of_task(const char *code_name, const char *reason, const char *message,
+                           char out_code[64], char out_message[1024]);
+
 /* The same for a finished job: code_name is kn_code_name()'s; reason and message may be NULL. */
 void kn_wire_error_of_job(struct kn_wire_error *wire, const char *code_name, const char *reason,
                           const char *message);

@@ -16,6 +16,7 @@
 #include "base/time.h"
 #include "events/callback.h"
 #include "events/outbox.h"
+#include "events/task_notice.h"
 
 /* One job's end on its way to the outbox. */
 struct composing {
@@ -216,6 +217,8 @@ kn_code kn_events_on_job(struct kn_tx *tx, const struct kn_job *job, void *sourc
 {
     bool has_ended = job->state == KN_JOB_SUCCEEDED || job->state == KN_JOB_FAILED ||
                      job->state == KN_JOB_CANCELLED;
+    if (has_ended && strcmp(job->kind, "task") == 0)
+        return kn_task_notice(tx, job, source, err);
     if (!has_ended || strcmp(job->kind, "convert") != 0)
         return KN_OK;
     kn_auto(composing_clear) struct composing composing = {.tx = tx, .source = source, .job = job};

@@ -3,8 +3,8 @@
  * From jobs to events: which events a job's end makes, and what they say (spec 02, 10.4).
  *
  * A conversion makes one MediaConvertOutputComplete per output, one MediaConvertOutputGroupComplete
- * per group, then MediaConvertComplete; a job's receiver gets them in this order. Kinds of jobs
- * without events pass by.
+ * per group, then MediaConvertComplete; a job's receiver gets them in this order. A task makes one
+ * message (task_notice.h). Kinds of jobs without events pass by.
  */
 #include <stdint.h>
 
@@ -15,6 +15,10 @@
 
 struct kn_event_source {
     int64_t account_id; // UserId
+    const char *region; // borrowed; NULL: ""
+    // Code and Message of a failed task (kn_wire_error_of_task()); NULL: none.
+    void (*task_error)(const char *code_name, const char *reason, const char *message,
+                       char out_code[64], char out_message[1024]);
     // The wire's Code and Message of a failure, which api/ alone knows (kn_wire_error_of_job()).
     // NULL: our own reason and sentence.
     void (*wire_error)(const char *code_name, const char *reason, const char *message,

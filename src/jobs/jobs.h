@@ -84,11 +84,21 @@ kn_code kn_jobs_submit(struct kn_jobs *jobs, const struct kn_job_submit *submit,
 kn_code kn_jobs_get(struct kn_jobs *jobs, const char *id, struct kn_arena *arena,
                     struct kn_job *out_job, struct kn_error *err);
 
+enum kn_job_order {
+    KN_JOBS_BY_CREATION = 0,
+    KN_JOBS_BY_ID,
+    KN_JOBS_BY_END, // unfinished ones last
+};
+
 struct kn_job_filter {
-    const char *kind, *id, *pipeline_id, *user_data; // NULL: any
+    const char *kind, *id, *pipeline_id, *user_data, *name; // NULL: any
     int state;                                       // -1: any
+    bool is_unfinished, is_stopped;                  // queued or running; failed or cancelled
     int64_t created_from_us, created_before_us;      // KN_NO_TIME: open
-    bool oldest_first;
+    int64_t finished_from_us, finished_before_us;    // 0 or KN_NO_TIME: open
+    enum kn_job_order order;
+    bool oldest_first;                               // else the last in this order comes first
+    bool has_result;                                 // with `result`
     int limit;
     const char *page_token;                          // NULL or "": the first page
 };

@@ -142,6 +142,8 @@ static kn_code records_open(struct kn_service *s, const struct kn_config *config
     int64_t account = 0;
     (void)kn_parse_int(config->account_id, 1, INT64_MAX, &account); // checked by config.c
     s->event_source = (struct kn_event_source){.account_id = account,
+                                               .region = config->region,
+                                               .task_error = kn_wire_error_of_task,
                                                .wire_error = wire_error};
     kn_jobs_set_hook(s->jobs, on_job, s);
     return KN_OK;

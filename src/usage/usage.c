@@ -119,7 +119,8 @@ kn_code kn_usage_list(struct kn_db *db, int64_t from_us, int64_t before_us, cons
 // "codec=H.264,resolution=HD": what a line of the result is counted by.
 static void dimension_of(struct kn_buf *out, const json_t *line)
 {
-    static const char *const names[][2] = {{"Codec", "codec"}, {"Resolution", "resolution"}};
+    static const char *const names[][2] = {
+        {"Codec", "codec"}, {"Resolution", "resolution"}, {"Item", "item"}};
     for (size_t i = 0; i < KN_COUNT(names); i++) {
         const char *value = kn_json_get(line, names[i][0], "");
         if (value[0])
@@ -140,10 +141,14 @@ kn_code kn_usage_on_job(struct kn_tx *tx, const struct kn_job *job, struct kn_er
     json_array_foreach(json_object_get(result, "Usage"), i, line) {
         kn_auto(kn_buf_clear) struct kn_buf dimension = {0};
         dimension_of(&dimension, line);
+        const json_int_t n_streams = json_integer_value(json_object_get(line, "Streams"));
         double seconds = json_number_value(json_object_get(line, "Seconds"));
         rc = kn_usage_add(tx, job->finished_us, kn_json_get(line, "Kind", job->kind),
                           kn_buf_text(&dimension), "microseconds",
                           (int64_t)(seconds * (double)KN_SECOND), err);
+        if (rc == KN_OK)
+            rc = kn_usage_add(tx, job->finished_us, kn_json_get(line, "Kind", job->kind),
+                              kn_buf_text(&dimension), "streams", n_streams, err);
         if (rc != KN_OK)
             return rc;
     }

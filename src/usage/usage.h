@@ -4,6 +4,8 @@
  *
  *   kind     dimension                              unit
  *   convert  codec=H.264,resolution=HD              microseconds (of output; minutes on the wire)
+ *   extract  item=ExtractSubtitleText               streams (of text that were delivered)
+ *            item=ExtractSubtitleImage              microseconds (of streams of pictures)
  *   object   bucket=films                           reads, writes, bytes_in, bytes_out
  *   message  queue=films, topic=news                requests
  *
@@ -38,7 +40,7 @@ kn_code kn_usage_list(struct kn_db *db, int64_t from_us, int64_t before_us, cons
                       struct kn_error *err);
 
 /*
- * Count a finished job's result: its "Usage" array [{"Kind", "Codec", "Resolution", "Seconds"}]. In
+ * Count a finished job's result: its "Usage" array [{"Kind", "Codec", "Resolution", "Item", "Seconds", "Streams"}]. In
  * the transaction of its end; jobs that have not succeeded, and those without the array, pass by.
  */
 kn_code kn_usage_on_job(struct kn_tx *tx, const struct kn_job *job, struct kn_error *err);

@@ -13,7 +13,7 @@
 static void dimension_put(json_t *out, const char *dimension)
 {
     static const char *const names[][2] = {
-        {"codec=", "Codec"}, {"resolution=", "Resolution"}, {"bucket=", "Bucket"}};
+        {"codec=", "Codec"}, {"resolution=", "Resolution"}, {"bucket=", "Bucket"}, {"item=", "Item"}};
     while (*dimension) {
         size_t n = strcspn(dimension, ",");
         for (size_t i = 0; i < KN_COUNT(names); i++) {

@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/strings.h"
+#include "base/time.h"
 #include "engine/caption/edit.h"
 #include "engine/caption/file.h"
 #include "features/extract/extract_spec.h"
@@ -215,6 +216,32 @@ static kn_code sources_extract(struct kn_context *context, const struct kn_extra
     return err && err->code ? err->code : KN_EMEDIA;
 }
 
+// What was delivered, as IMM counts it: streams of text by their number, those of pictures by their length.
+static void usage_put(json_t *result, const json_t *files)
+{
+    size_t i;
+    json_int_t n = 0, pictures_us = 0;
+    const json_t *file;
+    json_array_foreach(files, i, file) {
+        if (!json_object_get(file, "Uri") || json_object_get(file, "Code"))
+            continue;
+        if (json_object_get(file, "Pictures"))
+            pictures_us += json_integer_value(json_object_get(file, "EndUs")) -
+                           json_integer_value(json_object_get(file, "StartUs"));
+        else
+            n++;
+    }
+    json_t *usage = json_array();
+    if (n > 0)
+        (void)json_array_append_new(usage, json_pack("{s:s, s:s, s:I}", "Kind", "extract", "Item",
+                                                     "ExtractSubtitleText", "Streams", n));
+    if (pictures_us > 0)
+        (void)json_array_append_new(usage,
+                                    json_pack("{s:s, s:s, s:f}", "Kind", "extract", "Item", "ExtractSubtitleImage",
+                                              "Seconds", (double)pictures_us / (double)KN_SECOND));
+    (void)json_object_set_new(result, "Usage", usage);
+}
+
 kn_code kn_extract_run(struct kn_context *context, const json_t *object, json_t **out_result,
                        struct kn_error *err)
 {
@@ -228,6 +255,8 @@ kn_code kn_extract_run(struct kn_context *context, const json_t *object, json_t 
     if (!*out_result)
         return kn_fail(err, KN_ENOMEM, "no memory for a result");
     rc = sources_extract(context, &spec, files, &reason);
+    if (rc == KN_OK && !spec.lists_only)
+        usage_put(*out_result, files);
     if (rc != KN_OK && err)
         *err = reason;
     return rc;

@@ -24,6 +24,8 @@ static kn_code source_load(struct kn_extract_spec *spec, const json_t *object, s
     if (rc == KN_OK)
         rc = kn_json_string(object, "Target", path, &spec->arena, &source->target, err);
     if (rc == KN_OK)
+        rc = kn_json_string(object, "TargetMany", path, &spec->arena, &source->target_many, err);
+    if (rc == KN_OK)
         rc = kn_json_string(object, "Language", path, &spec->arena, &source->language, err);
     if (rc != KN_OK)
         return rc;
@@ -103,6 +105,8 @@ static kn_code fields_load(struct kn_extract_spec *spec, const json_t *object, s
         rc = kn_json_bool(object, "ListOnly", "", &spec->lists_only, err);
     if (rc == KN_OK)
         rc = kn_json_bool(object, "ForcedOnly", "", &spec->forced_only, err);
+    if (rc == KN_OK)
+        rc = kn_json_bool(object, "IgnoreMissing", "", &spec->ignores_missing, err);
     if (rc == KN_OK)
         rc = streams_load(spec, object, err);
     if (rc == KN_OK)

@@ -2,15 +2,19 @@
 /*
  * What a caption job asks for, checked; no media library.
  *
- *   { "Sources": [ {"Uri", "Target", "Language"} ],   Target may hold {autoext}, {streamindex}
+ *   { "Sources": [ {"Uri", "Target", "TargetMany", "Language"} ],   targets may hold {autoext}, {streamindex};
+ *                                                    TargetMany: instead of Target when a film gives several
  *     "Format": "srt"|"webvtt"|"ass",
- *     "ListOnly": false, "Streams": [0, 2], "ForcedOnly": false,        the last two for films
+ *     "ListOnly": false, "Streams": [0, 2], "ForcedOnly": false,        these and the next for films
+ *     "IgnoreMissing": false,                        numbers in Streams that the film does not have
  *     "ShiftUs": 0, "Scale": 1.0, "RemoveHearingImpaired": false,
  *     "OcrLanguage": "eng", "FixOcr": false,                            of captions made of pictures
  *     "ByteOrderMark": false, "LineEnd": "lf"|"crlf" }
  *
  * The result: { "Files": [ {"Source", "Uri", "Kind", "Encoding", "Language", "Cues", "StartUs", "EndUs",
- *               "Changed", "Dropped", "Problems", "Warnings": [ {"Line", "Text"} ]} ] }
+ *               "Changed", "Dropped", "Problems", "Warnings": [ {"Line", "Text"} ]} ],
+ *               "Usage": [ {"Kind": "extract", "Item": "ExtractSubtitleText", "Streams"},
+ *                          {"Kind": "extract", "Item": "ExtractSubtitleImage", "Seconds"} ] }   what was delivered
  * A film has a row for each stream, with "StreamIndex", "ContainerIndex", "CodecName", "Title", "Default",
  * "Forced", "HearingImpaired", "Channel" (CC1-CC4); what failed has "Code" and "Message". One
  * made of pictures also has "Pictures", "Unread" (those of which nothing could be read) and "Confidence", 0 to 1.
@@ -32,6 +36,7 @@
 struct kn_extract_source {
     const char *uri;
     const char *target;   // NULL with ListOnly
+    const char *target_many; // NULL: `target` holds {streamindex} where there can be several
     const char *language; // hint for the encoding; NULL when unknown
 };
 
@@ -48,6 +53,7 @@ struct kn_extract_spec {
     size_t n_streams;
     const char *ocr_language; // instead of what the streams say; NULL: what they say
     bool fixes_ocr;
+    bool ignores_missing; // of `streams`, those that are not there
     bool forced_only; // of a film: the streams marked as forced
 };
 

@@ -36,6 +36,7 @@ struct film {
     const struct kn_extract_spec *spec;
     const struct kn_extract_source *source;
     struct kn_harvest *harvest; // owned
+    const char *target;         // borrowed: the source's, for one stream or for several
     struct stream *streams;     // owned
     int n_ocr;                  // of them made of pictures
     int n_streams;
@@ -154,7 +155,7 @@ static kn_code streams_begin(struct film *film, int *out_n_begun, struct kn_erro
     *out_n_begun = 0;
     if (n == 0)
         return kn_fail_as(err, KN_EMEDIA, "NoCaptionStream", "'%s' has no captions", film->source->uri);
-    for (size_t i = 0; i < film->spec->n_streams; i++)
+    for (size_t i = 0; i < film->spec->n_streams && !film->spec->ignores_missing; i++)
         if (film->spec->streams[i] >= n)
             return kn_fail(err, KN_EINVAL, "'%s' has %d caption streams, from 0: there is no %d",
                            film->source->uri, n, film->spec->streams[i]);
@@ -181,10 +182,12 @@ static kn_code streams_begin(struct film *film, int *out_n_begun, struct kn_erro
         }
     }
     if (n_asked == 0)
-        return kn_fail_as(err, KN_EMEDIA, "NoCaptionStream", "'%s' has no forced captions", film->source->uri);
-    if (!film->spec->lists_only && n_asked > 1 && !strstr(film->source->target, "{streamindex}"))
+        return kn_fail_as(err, KN_EMEDIA, "NoCaptionStream", "'%s' has no %s", film->source->uri,
+                          film->spec->forced_only ? "forced captions" : "caption stream of these numbers");
+    film->target = n_asked > 1 && film->source->target_many ? film->source->target_many : film->source->target;
+    if (!film->spec->lists_only && n_asked > 1 && !strstr(film->target, "{streamindex}"))
         return kn_fail(err, KN_EINVAL, "'%s' has %d caption streams: '%s' has no {streamindex} to tell them apart",
-                       film->source->uri, n_asked, film->source->target);
+                       film->source->uri, n_asked, film->target);
     return KN_OK;
 }
 
@@ -259,7 +262,7 @@ static kn_code list_deliver(struct film *film, struct stream *stream, struct kn_
                             json_t *files, size_t *n_good, struct kn_error *err)
 {
     json_t *row = row_new(files, film, stream, number);
-    kn_auto(kn_free) char *target = target_of(film->source->target, number);
+    kn_auto(kn_free) char *target = target_of(film->target, number);
     if (!row || !target)
         return kn_fail(err, KN_ENOMEM, "no memory for a result");
     if (list->track.channel > 0)

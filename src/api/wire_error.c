@@ -233,7 +233,12 @@ void kn_wire_error_of_task(const char *code_name, const char *reason, const char
         {"UrlForbidden", "AccessDenied", NULL},
     };
     const char *own = message ? message : "";
-    const kn_code code = kn_code_from_name(code_name ? code_name : "");
+    if (!code_name || !code_name[0]) { // the vendor's tasks cannot be cancelled; ours can, from a shell
+        (void)kn_copy(out_code, 64, "Cancelled");
+        (void)kn_copy(out_message, 1024, "The task was cancelled.");
+        return;
+    }
+    const kn_code code = kn_code_from_name(code_name);
     const char *word = code == KN_ENOTFOUND                      ? "ResourceNotFound"
                        : code == KN_EMEDIA || code == KN_EUNSUP  ? "UnsupportedFormat"
                        : code == KN_EINVAL || code == KN_ECONFLICT ? "InvalidArgument"

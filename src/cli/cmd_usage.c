@@ -18,7 +18,7 @@ struct usage_options {
 
 static const struct kn_column columns[] = {
     {"PERIOD", "Period"},   {"KIND", "Kind"}, {"CODEC", "Codec"},   {"RESOLUTION", "Resolution"},
-    {"BUCKET", "Bucket"},   {"AMOUNT", "Amount"}, {"UNIT", "Unit"}, {NULL, NULL},
+    {"BUCKET", "Bucket"},   {"ITEM", "Item"}, {"AMOUNT", "Amount"}, {"UNIT", "Unit"}, {NULL, NULL},
 };
 
 // "2026-03-01" or the wire's "2026-03-01T00:00:00Z", as the latter.

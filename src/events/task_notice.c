@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/strings.h"
@@ -41,6 +42,16 @@ bool kn_task_job_id(char out[KN_ID_SIZE], const char *task_id)
 
 /* ---- what failed ---- */
 
+// A text that was cut may end within a character, and JSON takes whole ones alone.
+static void end_trim(char *text)
+{
+    size_t n = strlen(text);
+    for (int i = 0; i < 4 && n > 0 && !kn_is_utf8(text, n); i++)
+        text[--n] = '\0';
+    if (!kn_is_utf8(text, n))
+        text[0] = '\0';
+}
+
 static void failure_add(struct kn_buf *out, const json_t *row)
 {
     const char *message = kn_json_get(row, "Message", "");
@@ -48,47 +59,67 @@ static void failure_add(struct kn_buf *out, const json_t *row)
         kn_buf_printf(out, "%s%s", out->len ? "; " : "", message);
 }
 
-void kn_task_failures(struct kn_buf *out, const json_t *result)
+void kn_task_failures(char out[KN_TASK_MESSAGE_SIZE], const json_t *result)
 {
+    kn_auto(kn_buf_clear) struct kn_buf text = {0};
     size_t i, k;
     const json_t *step, *file;
     json_array_foreach(json_object_get(result, "Steps"), i, step) {
-        const size_t n_before = out->len;
+        const size_t n_before = text.len;
         json_array_foreach(json_object_get(json_object_get(step, "Result"), "Files"), k, file)
-            failure_add(out, file);
-        if (out->len == n_before)
-            failure_add(out, step);
+            failure_add(&text, file);
+        if (text.len == n_before)
+            failure_add(&text, step);
     }
+    (void)kn_copy(out, KN_TASK_MESSAGE_SIZE, kn_buf_text(&text));
+    end_trim(out);
 }
 
 /* ---- the message ---- */
 
-// The files of the target at `at`, as the run tells of them.
+// Where a step serves the target at `at`, or -1.
+static int place_of(const json_t *step, size_t at)
+{
+    size_t i;
+    const json_t *target;
+    json_array_foreach(json_object_get(step, "Targets"), i, target)
+        if (json_integer_value(target) == (json_int_t)at)
+            return (int)i;
+    return -1;
+}
+
+// A caption file as it is told of: what the run knows of it, under the wire's names.
+static json_t *file_json(const json_t *file)
+{
+    static const char *const names[] = {"StreamIndex", "Language",        "CodecName", "Kind", "Title",
+                                        "Default",     "Forced",          "Channel",   "Cues", "Confidence",
+                                        "Problems",    "HearingImpaired", "Code",      "Message"};
+    json_t *out = json_object();
+    for (size_t i = 0; i < KN_COUNT(names); i++)
+        if (json_object_get(file, names[i]))
+            (void)json_object_set(out, names[i], json_object_get(file, names[i]));
+    if (!json_object_get(file, "Code") && json_object_get(file, "Uri"))
+        (void)json_object_set(out, "URI", json_object_get(file, "Uri"));
+    return out;
+}
+
+// The caption files of the target at `at`.
 static json_t *files_of(const json_t *result, size_t at)
 {
-    static const char *const names[] = {"StreamIndex", "Language", "CodecName", "Kind", "Title", "Default", "Forced",
-                                        "HearingImpaired", "Channel", "Cues", "Confidence", "Problems", "Code", "Message"};
     json_t *files = json_array();
     size_t i, k;
     const json_t *step, *file;
     json_array_foreach(json_object_get(result, "Steps"), i, step) {
-        if (json_integer_value(json_object_get(step, "Target")) != (json_int_t)at)
+        if (place_of(step, at) < 0)
             continue;
-        json_array_foreach(json_object_get(json_object_get(step, "Result"), "Files"), k, file) {
-            json_t *out = json_object();
-            for (size_t n = 0; n < KN_COUNT(names); n++)
-                if (json_object_get(file, names[n]))
-                    (void)json_object_set(out, names[n], json_object_get(file, names[n]));
-            if (!json_object_get(file, "Code") && json_object_get(file, "Uri"))
-                (void)json_object_set(out, "URI", json_object_get(file, "Uri"));
-            (void)json_array_append_new(files, out);
-        }
+        json_array_foreach(json_object_get(json_object_get(step, "Result"), "Files"), k, file)
+            (void)json_array_append_new(files, file_json(file));
     }
     return files;
 }
 
 // One file: its address; several: the template as it was given.
-static const char *uri_of(const json_t *files, const char *asked)
+static const char *captions_uri(const json_t *files, const char *asked)
 {
     const char *uri = NULL;
     size_t i;
@@ -101,17 +132,31 @@ static const char *uri_of(const json_t *files, const char *asked)
     return uri ? uri : asked;
 }
 
+// The film that was made for the target at `at`, or what was asked for.
+static const char *film_uri(const json_t *result, size_t at, const char *asked)
+{
+    size_t i;
+    const json_t *step;
+    json_array_foreach(json_object_get(result, "Steps"), i, step) {
+        const json_t *outputs = json_object_get(json_object_get(step, "Result"), "Outputs");
+        const int place = place_of(step, at);
+        if (place >= 0 && json_array_size(outputs) > 0)
+            return kn_json_get(json_array_get(outputs, (size_t)place), "Uri", asked);
+    }
+    return asked;
+}
+
 static json_t *target_json(const json_t *asked, const json_t *result, size_t at)
 {
     const json_t *extract = json_object_get(json_object_get(asked, "Subtitle"), "ExtractSubtitle");
     json_t *subtitle = json_null();
     if (extract) {
         json_t *files = files_of(result, at);
-        const char *uri = uri_of(files, kn_json_get(extract, "URI", ""));
+        const char *uri = captions_uri(files, kn_json_get(extract, "URI", ""));
         subtitle = json_pack("{s:{s:s, s:o}}", "Extract", "URI", uri, "Files", files);
     }
-    return json_pack("{s:s, s:o, s:{s:n, s:n, s:n}}", "URI", kn_json_get(asked, "URI", ""), "Subtitle", subtitle,
-                     "Image", "Sprites", "Snapshots", "Animations");
+    return json_pack("{s:s, s:o, s:{s:n, s:n, s:n}}", "URI", film_uri(result, at, kn_json_get(asked, "URI", "")),
+                     "Subtitle", subtitle, "Image", "Sprites", "Snapshots", "Animations");
 }
 
 static json_t *content_json(const struct kn_job *job, const json_t *request, const json_t *result,
@@ -169,13 +214,12 @@ kn_code kn_task_notice(struct kn_tx *tx, const struct kn_job *job, const struct 
         return KN_OK;
     json_auto_t *request = parsed(job->request);
     json_auto_t *result = parsed(job->result);
-    char code[64] = "", message[1024] = "";
-    kn_auto(kn_buf_clear) struct kn_buf failures = {0};
-    kn_task_failures(&failures, result);
+    char code[64] = "", message[KN_TASK_MESSAGE_SIZE] = "";
     if (job->state == KN_JOB_SUCCEEDED)
-        (void)kn_copy(message, sizeof(message), kn_buf_text(&failures));
+        kn_task_failures(message, result);
     else if (source->task_error)
         source->task_error(job->code, job->reason, job->message, code, message);
+    end_trim(message);
     json_auto_t *content = content_json(job, request, result, code, message);
     kn_auto(kn_free) char *text = envelope_text(job, source, request, content);
     if (!text)

@@ -5,7 +5,6 @@
  */
 #include <jansson.h>
 
-#include "base/buf.h"
 #include "base/error.h"
 #include "events/compose.h"
 
@@ -16,8 +15,11 @@
 void kn_task_id(char out[KN_TASK_ID_SIZE], const char *job_id);
 bool kn_task_job_id(char out[KN_ID_SIZE], const char *task_id);
 
-/* What of a task's result failed, as one text; nothing when nothing did. */
-void kn_task_failures(struct kn_buf *out, const json_t *result);
+// Message of a task.
+#define KN_TASK_MESSAGE_SIZE 1024
+
+/* What of a task's result failed, as one text, cut where it is too long; "" when nothing did. */
+void kn_task_failures(char out[KN_TASK_MESSAGE_SIZE], const json_t *result);
 
 /* A task has ended: its message into the outbox, when somebody is to be told. */
 kn_code kn_task_notice(struct kn_tx *tx, const struct kn_job *job, const struct kn_event_source *source,

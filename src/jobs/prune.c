@@ -19,6 +19,7 @@ struct old_job {
 };
 
 struct pruning {
+    const char *kind; // NULL: all
     int64_t before_us;
     int64_t max_rows;
     struct old_job *jobs; // owned, room for max_rows
@@ -29,11 +30,13 @@ static kn_code select_old(struct kn_tx *tx, struct pruning *pruning, struct kn_e
 {
     struct kn_stmt *row;
     bool has_row = true;
+    const char *kind = pruning->kind ? pruning->kind : "";
     kn_code rc = kn_tx_query(tx, &row, err,
                              "SELECT id, spec_hash, request_hash, result_hash FROM job"
                              " WHERE created_us < ? AND state >= 2 AND finished_us < ?"
-                             " ORDER BY created_us, seq LIMIT ?",
-                             "iii", pruning->before_us, pruning->before_us, pruning->max_rows);
+                             " AND (? = '' OR kind = ?) ORDER BY created_us, seq LIMIT ?",
+                             "iissi", pruning->before_us, pruning->before_us, kind, kind,
+                             pruning->max_rows);
     for (pruning->n = 0; rc == KN_OK && pruning->n < pruning->max_rows; pruning->n++) {
         rc = kn_stmt_step(row, &has_row, err);
         if (rc != KN_OK || !has_row)
@@ -73,10 +76,10 @@ static kn_code prune_tx(struct kn_tx *tx, void *context, struct kn_error *err)
     return rc;
 }
 
-kn_code kn_jobs_prune(struct kn_db *db, int64_t before_us, int max_rows, int64_t *out_n,
+kn_code kn_jobs_prune(struct kn_db *db, const char *kind, int64_t before_us, int max_rows, int64_t *out_n,
                       struct kn_error *err)
 {
-    struct pruning pruning = {.before_us = before_us, .max_rows = max_rows};
+    struct pruning pruning = {.kind = kind, .before_us = before_us, .max_rows = max_rows};
     *out_n = 0;
     kn_auto(kn_free) struct old_job *jobs = calloc((size_t)max_rows, sizeof(*jobs));
     if (!jobs)

@@ -7,9 +7,11 @@
 
 /*
  * Remove up to max_rows jobs that ended before `before_us`, their ClientTokens and their bodies.
- * *out_n: how many jobs.
+ *
+ *   kind   NULL: jobs of all kinds
+ *   out_n  how many jobs
  */
-kn_code kn_jobs_prune(struct kn_db *db, int64_t before_us, int max_rows, int64_t *out_n,
+kn_code kn_jobs_prune(struct kn_db *db, const char *kind, int64_t before_us, int max_rows, int64_t *out_n,
                       struct kn_error *err);
 
 /* Remove nonces used before `before_us`; the clock window has closed on them. */

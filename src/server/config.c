@@ -59,6 +59,7 @@ static const struct setting settings[] = {
     {"max_queued_jobs", NUMBER, "1000000", "N", "submits are throttled while more jobs wait", 1,
      INT64_C(1) << 40},
     {"keep_jobs_days", NUMBER, "30", "N", "finished jobs are forgotten after this", 1, 36500},
+    {"keep_tasks_days", NUMBER, "7", "N", "IMM's tasks after this", 1, 36500},
     {"keep_events_days", NUMBER, "7", "N", "acknowledged events likewise", 1, 36500},
     {"job_memory_mb", NUMBER, "8192", "N", "a job that needs more is stopped, and says so", 64,
      INT64_C(1) << 30},
@@ -354,6 +355,7 @@ static kn_code struct_fill(struct kn_config *config, const struct said said[N_SE
     config->worker_program = text_of(said, "worker_program");
     config->max_queued_jobs = number_of(said, "max_queued_jobs", 0);
     config->keep_jobs_days = number_of(said, "keep_jobs_days", 0);
+    config->keep_tasks_days = number_of(said, "keep_tasks_days", 0);
     config->keep_events_days = number_of(said, "keep_events_days", 0);
     config->job_memory_mb = number_of(said, "job_memory_mb", 0);
     config->job_stall_seconds = number_of(said, "job_stall_seconds", 0);

@@ -35,7 +35,7 @@ struct kn_config {
     const char *tls_cert, *tls_key;
     const char *worker_program;  // NULL: beside this program, then KN_LIBEXEC
     int64_t max_queued_jobs;
-    int64_t keep_jobs_days, keep_events_days, cache_limit_mb;
+    int64_t keep_jobs_days, keep_tasks_days, keep_events_days, cache_limit_mb;
     int64_t job_memory_mb, job_stall_seconds, job_limit_seconds, drain_seconds;
 };
 

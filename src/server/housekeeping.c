@@ -140,7 +140,13 @@ typedef kn_code (*task_fn)(struct kn_housekeeping *h, int64_t now_us, int64_t *o
 static kn_code task_jobs(struct kn_housekeeping *h, int64_t now_us, int64_t *out_n,
                          struct kn_error *err)
 {
-    return kn_jobs_prune(h->config.db, now_us - h->config.keep_jobs_us, BATCH, out_n, err);
+    return kn_jobs_prune(h->config.db, NULL, now_us - h->config.keep_jobs_us, BATCH, out_n, err);
+}
+
+static kn_code task_tasks(struct kn_housekeeping *h, int64_t now_us, int64_t *out_n,
+                          struct kn_error *err)
+{
+    return kn_jobs_prune(h->config.db, "task", now_us - h->config.keep_tasks_us, BATCH, out_n, err);
 }
 
 static kn_code task_events(struct kn_housekeeping *h, int64_t now_us, int64_t *out_n,
@@ -287,6 +293,7 @@ static const struct {
     bool is_batched; // again while a whole batch was removed
 } tasks[] = {
     {"usage", task_usage, false},    {"jobs", task_jobs, true},   {"events", task_events, true},
+    {"tasks", task_tasks, true},
     {"nonces", task_nonces, false},  {"uploads", task_uploads, false},
     {"messages", task_messages, false}, {"queue usage", task_queue_usage, false},
     {"bytes", task_bytes, false},    {"cache", task_cache, false},
@@ -369,6 +376,7 @@ kn_code kn_housekeeping_new(struct kn_housekeeping **out,
     h->config = *config;
     h->config.cache_folder = NULL; // our copy lies beside it
     h->config.keep_jobs_us = or_default(config->keep_jobs_us, 30 * KN_DAY);
+    h->config.keep_tasks_us = or_default(config->keep_tasks_us, 7 * KN_DAY);
     h->config.keep_events_us = or_default(config->keep_events_us, 7 * KN_DAY);
     h->config.keep_set_aside_us = or_default(config->keep_set_aside_us, 30 * KN_DAY);
     h->config.keep_uploads_us = or_default(config->keep_uploads_us, 7 * KN_DAY);

@@ -2,7 +2,7 @@
 /*
  * Housekeeping: what time has made worthless is removed, in small steps, so that nobody waits for it.
  *
- *   ended jobs, their texts and tokens      keep_jobs_us
+ *   ended jobs, their texts and tokens      keep_jobs_us; tasks of IMM keep_tasks_us
  *   deliveries acknowledged / set aside     keep_events_us / keep_set_aside_us
  *   messages of queues whose time is over    their retention, said by the queue
  *   nonces                                  an hour (the clock window is 15 minutes)
@@ -27,6 +27,7 @@ struct kn_housekeeping_config {
     struct kn_queues *queues;    // borrowed; NULL: none
     const char *cache_folder;    // copied; NULL: none
     int64_t keep_jobs_us;        // 0: 30 days
+    int64_t keep_tasks_us;       // 0: 7 days
     int64_t keep_events_us;      // 0: 7 days
     int64_t keep_set_aside_us;   // 0: 30 days
     int64_t keep_uploads_us;     // 0: 7 days

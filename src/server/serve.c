@@ -103,6 +103,7 @@ static kn_code housekeeping_start(struct kn_service *s, const struct kn_config *
                                          .queues = s->queues,
                                          .cache_folder = cache,
                                          .keep_jobs_us = config->keep_jobs_days * KN_DAY,
+                                         .keep_tasks_us = config->keep_tasks_days * KN_DAY,
                                          .keep_events_us = config->keep_events_days * KN_DAY,
                                          .cache_limit_bytes = config->cache_limit_mb * 1024 * 1024},
         err);

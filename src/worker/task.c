@@ -68,6 +68,13 @@ static kn_code step_run(struct kn_context *context, const json_t *step, json_t *
     return rc;
 }
 
+static kn_code fail_with(struct kn_error *err, const struct kn_error *own)
+{
+    if (err)
+        *err = *own;
+    return own->code;
+}
+
 static void row_fail(json_t *row, const struct kn_error *error)
 {
     (void)json_object_set_new(row, "Code", json_string(kn_code_name(error->code)));
@@ -91,15 +98,13 @@ kn_code kn_task_run(struct kn_context *context, const json_t *object, json_t **o
         struct step_context part = {.base = *context, .whole = context,
                                     .begin = (double)i / (double)n, .share = 1 / (double)n};
         part.base.ops = &STEP_OPS;
-        json_t *row = json_pack("{s:s, s:O*}", "Kind", kn_json_get(step, "Kind", ""), "Target",
-                                json_object_get(step, "Target"));
+        json_t *row = json_pack("{s:s, s:O*}", "Kind", kn_json_get(step, "Kind", ""), "Targets",
+                                json_object_get(step, "Targets"));
         if (!row || json_array_append_new(rows, row) < 0)
             return kn_fail(err, KN_ENOMEM, "no memory for a task");
         const kn_code rc = step_run(&part.base, step, row, &own);
-        if (ends_all(rc)) {
-            *err = own;
-            return rc;
-        }
+        if (ends_all(rc))
+            return fail_with(err, &own);
         has_delivered = has_delivered || rc == KN_OK;
         struct kn_error *first = kn_equal(kn_json_get(step, "Kind", ""), "extract") ? &extract_error : &other_error;
         if (rc != KN_OK) {
@@ -112,6 +117,5 @@ kn_code kn_task_run(struct kn_context *context, const json_t *object, json_t **o
     }
     if (has_delivered && other_error.code == KN_OK)
         return KN_OK;
-    *err = other_error.code != KN_OK ? other_error : extract_error;
-    return err->code;
+    return fail_with(err, other_error.code != KN_OK ? &other_error : &extract_error);
 }

@@ -3,10 +3,12 @@
  * A task: several features run one after another as one job, for dialects whose requests ask for more
  * than one thing of a film.
  *
- *   { "Steps": [ {"Kind": "extract"|"convert", "Target": 0, "Spec": {…}} ] }
+ *   { "Steps": [ {"Kind": "extract"|"convert", "Targets": [0, 2], "Spec": {…}} ] }
  *
- * The result: { "Steps": [ {"Kind", "Target", "Result", "Code", "Reason", "Message"} ], "Usage": [ … of all steps ] }
- * with Code, Reason and Message for steps that failed. Target is the caller's, and returned.
+ * The result: { "Steps": [ {"Kind", "Targets", "Result", "Code", "Reason", "Message"} ],
+ *               "Usage": [ … of all steps ] }
+ * with Code, Reason and Message for steps that failed. Targets is the caller's, and returned: which parts of
+ * the request a step serves; of a conversion, its outputs in their order.
  */
 #include <jansson.h>
 

@@ -94,6 +94,7 @@ static kn_code spec_read(struct kn_call *call, const char **out, struct kn_error
                                            .targets = kn_arg_json(call, "Targets"),
                                            .target_groups = kn_arg_json(call, "TargetGroups"),
                                            .tags = kn_arg_json(call, "Tags"),
+                                           .alignment_index = kn_arg_int(call, "AlignmentIndex", 0),
                                            .created_us = kn_now_us(),
                                            .oss_hosts = call->api->config.oss_hosts,
                                            .covers = covers,

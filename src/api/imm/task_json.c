@@ -2,6 +2,7 @@
 #include "api/imm/task_json.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "api/call.h"
 #include "api/wire_error.h"
@@ -43,12 +44,10 @@ static void time_put(json_t *out, const char *name, int64_t us)
 
 static void end_put(json_t *out, const struct kn_job *job)
 {
-    char code[64] = "", message[1024] = "";
+    char code[64] = "", message[KN_TASK_MESSAGE_SIZE] = "";
     if (job->state == KN_JOB_SUCCEEDED) {
         json_auto_t *result = job->result ? json_loads(job->result, 0, NULL) : NULL;
-        kn_auto(kn_buf_clear) struct kn_buf failures = {0};
-        kn_task_failures(&failures, result);
-        (void)kn_copy(message, sizeof(message), kn_buf_text(&failures));
+        kn_task_failures(message, result);
     } else if (job->state == KN_JOB_FAILED || job->state == KN_JOB_CANCELLED) {
         kn_wire_error_of_task(job->code, job->reason, job->message, code, message);
     }

@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Each target is read into what its feature takes: a step of extraction, or an output of the one conversion
+ * that all targets with a container share, so that the source is decoded once.
+ */
 #include "api/imm/task_request.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "api/imm/convert_target.h"
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/strings.h"
 #include "base/time.h"
 #include "base/uri.h"
+#include "features/convert/canonical.h"
 
-// At most so many sources (spec 08, 3.1), and targets: each is a pass over the source.
+// At most so many sources (spec 08, 3.1), and targets: each is read, encoded and written by itself.
 #define MAX_SOURCES 11
 #define MAX_TARGETS 64
 // A larger number in Stream means all streams (spec 08, 3.3).
@@ -20,14 +27,23 @@ struct reading {
     const struct kn_imm_request *request;
     struct kn_arena arena; // owned
     struct kn_uri source;  // the first
-    size_t n_sources;
+    json_t *inputs;        // owned: sources as features/convert takes them
+    json_t *clip;          // owned: Features.Clip, or NULL
+    json_t *names;         // owned: the set of outputs' names
     json_t *steps;         // owned
+    json_t *conversion;    // owned: its canonical object, NULL before the first output
+    json_t *converted;     // owned: the numbers of its outputs' targets
 };
 
 static void reading_clear(struct reading *reading)
 {
     kn_arena_clear(&reading->arena);
+    json_decref(reading->inputs);
+    json_decref(reading->clip);
+    json_decref(reading->names);
     json_decref(reading->steps);
+    json_decref(reading->conversion);
+    json_decref(reading->converted);
 }
 
 static kn_code wrong(struct kn_error *err, const char *path, const char *what)
@@ -40,65 +56,108 @@ static kn_code not_built(struct kn_error *err, const char *path, const char *wha
     return kn_fail_as(err, KN_EINVAL, "NotSupported", "%s: %s", path, what);
 }
 
-// Members that are documented but not built; present and meaning something, they are refused.
-static kn_code absent_check(const json_t *object, const char *const *names, const char *path, struct kn_error *err)
+static bool means_something(const json_t *value)
 {
-    for (; *names; names++) {
-        const json_t *value = json_object_get(object, *names);
-        const bool means_nothing = !value || json_is_null(value) || json_is_false(value) ||
-                                   (json_is_number(value) && json_number_value(value) <= 0) ||
-                                   (json_is_array(value) && json_array_size(value) == 0) ||
-                                   (json_is_object(value) && json_object_size(value) == 0) ||
-                                   (json_is_string(value) && json_string_length(value) == 0);
-        if (!means_nothing) {
-            char whole[160];
-            (void)snprintf(whole, sizeof(whole), "%s.%s", path, *names);
-            return not_built(err, whole, "this is not supported here");
-        }
-    }
-    return KN_OK;
+    if (json_is_number(value))
+        return json_number_value(value) > 0;
+    if (json_is_string(value))
+        return json_string_length(value) > 0 && !kn_equal(json_string_value(value), "false");
+    return json_is_true(value) || json_array_size(value) > 0 || json_object_size(value) > 0;
 }
 
 /* ---- sources ---- */
 
+static kn_code clip_read(struct reading *reading, const json_t *source, const char *path, struct kn_error *err)
+{
+    double start = 0, duration = 0;
+    kn_code rc = kn_json_double(source, "StartTime", path, 0, 86399, &start, err);
+    if (rc == KN_OK)
+        rc = kn_json_double(source, "Duration", path, 0, 86399, &duration, err);
+    if (rc != KN_OK || (start <= 0 && duration <= 0))
+        return rc;
+    json_t *span = json_pack("{s:o}", "Seek", json_sprintf("%.3f", start));
+    if (duration > 0)
+        (void)json_object_set_new(span, "Duration", json_sprintf("%.3f", duration));
+    reading->clip = json_pack("{s:o}", "TimeSpan", span);
+    return reading->clip ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for a task");
+}
+
 static kn_code source_read(struct reading *reading, const json_t *source, size_t i, struct kn_error *err)
 {
+    static const char *const unbuilt[] = {"Subtitles", "Attached", "AlignMode", "DisableAudio", "DisableVideo"};
     const struct kn_imm_request *request = reading->request;
-    static const char *const unbuilt[] = {"StartTime", "Duration",     "Subtitles",    "Attached",
-                                          "AlignMode", "DisableAudio", "DisableVideo", NULL};
-    char path[48];
+    char path[48], uri_path[56];
     (void)snprintf(path, sizeof(path), "Sources[%zu]", i);
+    (void)snprintf(uri_path, sizeof(uri_path), "%s.URI", path);
     const char *text = kn_json_get(source, "URI", NULL);
     if (!text || !text[0])
         return wrong(err, path, "has no URI");
     struct kn_uri uri;
     kn_code rc = kn_uri_parse(&uri, text, request->oss_hosts, &reading->arena, err);
     if (rc != KN_OK)
-        return kn_error_prefix(err, "%s.URI", path);
+        return kn_error_prefix(err, "%s", uri_path);
     if (uri.kind != KN_URI_OBJECT || !uri.key[0])
-        return kn_fail_as(err, KN_EINVAL, "InvalidParameter", "%s.URI: '%s' is no address of an object in a bucket",
-                          path, text);
+        return kn_fail_as(err, KN_EINVAL, "InvalidParameter", "%s: '%s' is no address of an object in a bucket",
+                          uri_path, text);
+    for (size_t k = 0; k < KN_COUNT(unbuilt); k++)
+        if (means_something(json_object_get(source, unbuilt[k])))
+            return kn_fail_as(err, KN_EINVAL, "NotSupported", "%s.%s is not supported here", path, unbuilt[k]);
     rc = request->covers(request->context, uri.text, err);
     if (rc == KN_OK)
-        rc = absent_check(source, unbuilt, path, err);
+        rc = clip_read(reading, source, path, err);
+    if (rc == KN_OK && reading->clip && json_array_size(request->sources) > 1)
+        return not_built(err, path, "a part of a source that is joined with others is not supported here");
     if (i == 0)
         reading->source = uri;
+    // Inputs without a name continue the first (docs/convert.md).
+    json_t *input = json_pack("{s:{s:s, s:s}}", "InputFile", "Type", "OSS", "Media", uri.text);
+    if (rc == KN_OK && (!input || json_array_append(reading->inputs, input) < 0))
+        rc = kn_fail(err, KN_ENOMEM, "no memory for a task");
+    json_decref(input);
     return rc;
 }
 
 static kn_code sources_read(struct reading *reading, struct kn_error *err)
 {
     const json_t *sources = reading->request->sources;
-    reading->n_sources = json_array_size(sources);
-    if (reading->n_sources == 0 || reading->n_sources > MAX_SOURCES)
-        return kn_fail_as(err, KN_EINVAL, "InvalidParameter", "Sources has %zu members, not 1 to %d",
-                          reading->n_sources, MAX_SOURCES);
+    const size_t n = json_array_size(sources);
+    if (n == 0 || n > MAX_SOURCES)
+        return kn_fail_as(err, KN_EINVAL, "InvalidParameter", "Sources has %zu members, not 1 to %d", n,
+                          MAX_SOURCES);
+    if (reading->request->alignment_index != 0)
+        return not_built(err, "AlignmentIndex", "the first source gives size and rate here");
     kn_code rc = KN_OK;
-    for (size_t i = 0; i < reading->n_sources && rc == KN_OK; i++)
+    for (size_t i = 0; i < n && rc == KN_OK; i++)
         rc = source_read(reading, json_array_get(sources, i), i, err);
-    if (rc == KN_OK && reading->n_sources > 1)
-        return not_built(err, "Sources", "more than one source, joined, is not supported here");
     return rc;
+}
+
+/* ---- names ---- */
+
+static kn_code names_of(struct reading *reading, const char *text, struct kn_imm_names *out, struct kn_error *err)
+{
+    const struct kn_imm_request *request = reading->request;
+    *out = (struct kn_imm_names){.source = &reading->source,
+                                 .tags = request->tags,
+                                 .created_us = request->created_us,
+                                 .uploaded_us = KN_NO_TIME,
+                                 .oss_hosts = request->oss_hosts};
+    if (!kn_imm_template_wants_upload_time(text))
+        return KN_OK;
+    return request->uploaded(request->context, &reading->source, &out->uploaded_us, err);
+}
+
+// Nothing overwrites what another target makes, nor the source.
+static kn_code name_take(struct reading *reading, const char *name, const char *path, struct kn_error *err)
+{
+    if (strcmp(name, reading->source.text) == 0)
+        return kn_fail_as(err, KN_EINVAL, "InvalidParameter", "%s: '%s' is the source itself", path, name);
+    if (json_object_get(reading->names, name))
+        return kn_fail_as(err, KN_EINVAL, "InvalidParameter", "%s: '%s' is the name of another target, too", path,
+                          name);
+    if (json_object_set_new(reading->names, name, json_true()) < 0)
+        return kn_fail(err, KN_ENOMEM, "no memory for a task");
+    return reading->request->covers(reading->request->context, name, err);
 }
 
 /* ---- extraction ---- */
@@ -124,77 +183,171 @@ static kn_code streams_read(const json_t *subtitle, const char *path, json_t *ou
     return KN_OK;
 }
 
-static kn_code names_of(struct reading *reading, const char *text, struct kn_imm_names *out, struct kn_error *err)
+// The extension that {autoext} stands for; NULL for an unknown format.
+static const char *extension_of(const char *format)
 {
-    const struct kn_imm_request *request = reading->request;
-    *out = (struct kn_imm_names){.source = &reading->source,
-                                 .tags = request->tags,
-                                 .created_us = request->created_us,
-                                 .uploaded_us = KN_NO_TIME,
-                                 .oss_hosts = request->oss_hosts};
-    if (!kn_imm_template_wants_upload_time(text))
-        return KN_OK;
-    return request->uploaded(request->context, &reading->source, &out->uploaded_us, err);
+    if (kn_equal(format, "webvtt"))
+        return "vtt";
+    return kn_equal(format, "srt") || kn_equal(format, "ass") ? format : NULL;
 }
 
-static bool is_format(const char *format)
+// Two targets may share a template when {autoext} tells their files apart.
+static kn_code captions_name_take(struct reading *reading, const char *template, const char *extension,
+                                  const char *path, struct kn_error *err)
 {
-    return kn_equal(format, "srt") || kn_equal(format, "webvtt") || kn_equal(format, "ass");
+    static const char variable[] = "{autoext}";
+    const char *at = strstr(template, variable);
+    if (!at)
+        return name_take(reading, template, path, err);
+    const char *name = kn_arena_printf(&reading->arena, "%.*s%s%s", (int)(at - template), template, extension,
+                                       at + strlen(variable));
+    return name ? name_take(reading, name, path, err) : kn_fail(err, KN_ENOMEM, "no memory for a task");
+}
+
+struct captions { // a target's, resolved
+    const char *format, *one, *many;
+    json_t *streams; // owned
+};
+
+static kn_code step_add(struct reading *reading, const struct captions *captions, size_t at, struct kn_error *err)
+{
+    // Our own extensions: the vendor has no words for them.
+    const char *ocr_language = kn_json_get(reading->request->tags, "ocr.lang", NULL);
+    const bool forced_only = kn_equal(kn_json_get(reading->request->tags, "forcedOnly", ""), "true");
+    json_t *step = json_pack("{s:s, s:[I], s:{s:[{s:s, s:s, s:s}], s:s, s:O, s:b, s:b, s:s*}}", "Kind", "extract",
+                             "Targets", (json_int_t)at, "Spec", "Sources", "Uri", reading->source.text, "Target",
+                             captions->one, "TargetMany", captions->many, "Format", captions->format, "Streams",
+                             captions->streams, "IgnoreMissing", true, "ForcedOnly", forced_only, "OcrLanguage",
+                             ocr_language);
+    if (!step || json_array_append_new(reading->steps, step) < 0)
+        return kn_fail(err, KN_ENOMEM, "no memory for a task");
+    return KN_OK;
 }
 
 static kn_code extract_read(struct reading *reading, const json_t *subtitle, size_t at, struct kn_error *err)
 {
-    char path[80];
+    char path[80], uri_path[96], stream_path[64];
     (void)snprintf(path, sizeof(path), "Targets[%zu].Subtitle.ExtractSubtitle", at);
-    const json_t *extract = json_object_get(subtitle, "ExtractSubtitle");
-    const char *format = kn_json_get(extract, "Format", NULL), *text = kn_json_get(extract, "URI", NULL);
-    if (!is_format(format))
-        return kn_fail_as(err, KN_EINVAL, "InvalidParameter", "%s.Format '%s' is none of srt, webvtt, ass", path,
-                          format ? format : "");
-    if (!text || !text[0])
-        return wrong(err, path, "has no URI");
-    char uri_path[96], stream_path[64];
     (void)snprintf(uri_path, sizeof(uri_path), "%s.URI", path);
     (void)snprintf(stream_path, sizeof(stream_path), "Targets[%zu].Subtitle.Stream", at);
+    if (json_array_size(reading->inputs) > 1 || reading->clip)
+        return not_built(err, path, "captions come out of one whole source: no others joined, no StartTime, "
+                                    "no Duration");
+    const json_t *extract = json_object_get(subtitle, "ExtractSubtitle");
+    const char *text = kn_json_get(extract, "URI", NULL);
+    struct captions captions = {.format = kn_json_get(extract, "Format", NULL)};
+    const char *extension = extension_of(captions.format);
+    if (!extension)
+        return kn_fail_as(err, KN_EINVAL, "InvalidParameter", "%s.Format '%s' is none of srt, webvtt, ass", path,
+                          captions.format ? captions.format : "");
+    if (!text || !text[0])
+        return wrong(err, path, "has no URI");
     struct kn_imm_names names;
-    const char *one = NULL, *many = NULL;
     kn_code rc = names_of(reading, text, &names, err);
     if (rc == KN_OK)
-        rc = kn_imm_caption_targets(&one, &many, text, uri_path, &names, &reading->arena, err);
+        rc = kn_imm_caption_targets(&captions.one, &captions.many, text, uri_path, &names, &reading->arena, err);
     if (rc == KN_OK)
-        rc = reading->request->covers(reading->request->context, one, err);
-    json_t *streams = json_array();
-    if (rc == KN_OK)
-        rc = streams_read(subtitle, stream_path, streams, err);
-    if (rc != KN_OK) {
-        json_decref(streams);
+        rc = captions_name_take(reading, captions.one, extension, uri_path, err);
+    if (rc != KN_OK)
         return rc;
+    json_auto_t *streams = json_array();
+    captions.streams = streams;
+    rc = streams_read(subtitle, stream_path, streams, err);
+    return rc == KN_OK ? step_add(reading, &captions, at, err) : rc;
+}
+
+/* ---- conversion ---- */
+
+// The object's name: as it is given, or with the extension that its container asks for (spec 08, 3.3).
+static const char *output_name(struct reading *reading, const char *uri, const char *extension, bool is_listed)
+{
+    const char *slash = strrchr(uri, '/'), *dot = strrchr(slash ? slash : uri, '.');
+    const bool is_whole = dot && (!is_listed || kn_equal(dot + 1, extension));
+    return is_whole ? uri : kn_arena_printf(&reading->arena, "%s.%s", uri, extension);
+}
+
+/*
+ * A refusal of features/convert speaks of the object we made; the target's place is told instead:
+ * "'Config.Outputs[0].OverrideParams.Video.Width' is 3: …" becomes "Targets[1]: 'Video.Width' is 3: …".
+ */
+static kn_code refusal_tell(struct kn_error *err, const char *path)
+{
+    static const char own[] = "Config.Outputs[0].OverrideParams.";
+    char rest[sizeof(err->message)];
+    char *at = strstr(err->message, own);
+    if (at) {
+        (void)kn_copy(rest, sizeof(rest), at + strlen(own));
+        (void)kn_copy(at, sizeof(err->message) - (size_t)(at - err->message), rest);
     }
-    // Our own extensions: the vendor has no words for them.
-    const char *ocr_language = kn_json_get(reading->request->tags, "ocr.lang", NULL);
-    const bool forced_only = kn_equal(kn_json_get(reading->request->tags, "forcedOnly", ""), "true");
-    json_t *step = json_pack("{s:s, s:I, s:{s:[{s:s, s:s, s:s}], s:s, s:o, s:b, s:b, s:s*}}", "Kind", "extract", "Target",
-                             (json_int_t)at, "Spec", "Sources", "Uri", reading->source.text, "Target", one,
-                             "TargetMany", many, "Format", format, "Streams", streams, "IgnoreMissing", true,
-                             "ForcedOnly", forced_only, "OcrLanguage", ocr_language);
-    if (!step || json_array_append_new(reading->steps, step) < 0)
+    return kn_error_prefix(err, "%s", path);
+}
+
+static kn_code conversion_add(struct reading *reading, json_t *canonical, size_t at, const char *name,
+                              struct kn_error *err)
+{
+    json_t *outputs = json_object_get(canonical, "Outputs");
+    int failed = json_object_set_new(json_array_get(outputs, 0), "Uri", json_string(name));
+    if (!reading->conversion)
+        reading->conversion = json_incref(canonical);
+    else
+        failed |= json_array_extend(json_object_get(reading->conversion, "Outputs"), outputs);
+    failed |= json_array_append_new(reading->converted, json_integer((json_int_t)at));
+    return failed ? kn_fail(err, KN_ENOMEM, "no memory for a task") : KN_OK;
+}
+
+static kn_code convert_read(struct reading *reading, const json_t *target, const char *path, size_t at,
+                            struct kn_error *err)
+{
+    const struct kn_convert_site site = {.oss_hosts = reading->request->oss_hosts};
+    char uri_path[64];
+    (void)snprintf(uri_path, sizeof(uri_path), "%s.URI", path);
+    const char *text = kn_json_get(target, "URI", ""), *uri = NULL, *extension = NULL;
+    bool is_listed = false;
+    json_auto_t *override = NULL, *canonical = NULL;
+    struct kn_imm_names names;
+    kn_code rc = names_of(reading, text, &names, err);
+    if (rc == KN_OK)
+        rc = kn_imm_template_resolve(&uri, text, uri_path, &names, &reading->arena, err);
+    if (rc == KN_OK)
+        rc = kn_imm_convert_target(&override, &extension, &is_listed, target, path, &reading->arena, err);
+    if (rc != KN_OK)
+        return rc;
+    const char *name = output_name(reading, uri, extension, is_listed);
+    if (!name)
         return kn_fail(err, KN_ENOMEM, "no memory for a task");
-    return KN_OK;
+    rc = name_take(reading, name, uri_path, err);
+    if (rc != KN_OK)
+        return rc;
+    json_auto_t *features = json_object();
+    if (reading->clip)
+        (void)json_object_set(features, "Clip", reading->clip);
+    json_auto_t *config =
+        json_pack("{s:O, s:[{s:{s:s, s:s}, s:O, s:O}]}", "Inputs", reading->inputs, "Outputs", "OutputFile", "Type",
+                  "OSS", "Media", name, "OverrideParams", override, "Features", features);
+    rc = kn_convert_canonical(&canonical, config, &site, err);
+    if (rc != KN_OK)
+        return refusal_tell(err, path);
+    return conversion_add(reading, canonical, at, name, err);
 }
 
 /* ---- targets ---- */
 
 static kn_code target_read(struct reading *reading, const json_t *target, size_t at, struct kn_error *err)
 {
-    static const char *const unbuilt[] = {"URI", "Container", "Image", NULL};
     char path[48];
     (void)snprintf(path, sizeof(path), "Targets[%zu]", at);
     const json_t *subtitle = json_object_get(target, "Subtitle");
     const bool has_captions = json_is_object(json_object_get(subtitle, "ExtractSubtitle"));
-    kn_code rc = absent_check(target, unbuilt, path, err);
-    if (rc == KN_OK && !has_captions)
-        return wrong(err, path, "asks for nothing: it has no Subtitle.ExtractSubtitle");
-    return rc == KN_OK ? extract_read(reading, subtitle, at, err) : rc;
+    const bool has_uri = means_something(json_object_get(target, "URI"));
+    const bool has_container = means_something(json_object_get(target, "Container"));
+    if (has_uri != has_container)
+        return wrong(err, path, has_uri ? "has a URI, but no Container" : "has a Container, but no URI");
+    if (means_something(json_object_get(target, "Image")))
+        return not_built(err, path, "Image is not supported here");
+    if (!has_captions && !has_uri)
+        return wrong(err, path, "asks for nothing: neither Subtitle.ExtractSubtitle nor URI and Container");
+    kn_code rc = has_captions ? extract_read(reading, subtitle, at, err) : KN_OK;
+    return rc == KN_OK && has_uri ? convert_read(reading, target, path, at, err) : rc;
 }
 
 static kn_code targets_read(struct reading *reading, struct kn_error *err)
@@ -202,10 +355,12 @@ static kn_code targets_read(struct reading *reading, struct kn_error *err)
     const json_t *targets = reading->request->targets;
     const size_t n = json_array_size(targets);
     if (json_array_size(reading->request->target_groups) > 0)
-        return not_built(err, "TargetGroups", "packages are not supported here; a target with Segment makes HLS");
-    if (n == 0 || n > MAX_TARGETS)
-        return kn_fail_as(err, KN_EINVAL, n ? "InvalidParameter" : "MissingParameter",
-                          "'Targets' has %zu members, not 1 to %d", n, MAX_TARGETS);
+        return not_built(err, "TargetGroups", "packages of several targets are not supported here; Segment in a "
+                                              "target makes a playlist");
+    if (n == 0)
+        return kn_fail_as(err, KN_EINVAL, "MissingParameter", "'Targets' is not supplied");
+    if (n > MAX_TARGETS)
+        return kn_fail_as(err, KN_EINVAL, "InvalidParameter", "Targets has %zu members, more than %d", n, MAX_TARGETS);
     kn_code rc = KN_OK;
     for (size_t i = 0; i < n && rc == KN_OK; i++)
         rc = target_read(reading, json_array_get(targets, i), i, err);
@@ -214,13 +369,20 @@ static kn_code targets_read(struct reading *reading, struct kn_error *err)
 
 kn_code kn_imm_request_read(json_t **out, const struct kn_imm_request *request, struct kn_error *err)
 {
-    kn_auto(reading_clear) struct reading reading = {.request = request, .steps = json_array()};
+    kn_auto(reading_clear) struct reading reading = {.request = request,
+                                                     .inputs = json_array(),
+                                                     .names = json_object(),
+                                                     .steps = json_array(),
+                                                     .converted = json_array()};
     *out = NULL;
     kn_code rc = sources_read(&reading, err);
     if (rc == KN_OK)
         rc = targets_read(&reading, err);
     if (rc != KN_OK)
         return rc;
+    if (reading.conversion)
+        (void)json_array_append_new(reading.steps, json_pack("{s:s, s:O, s:O}", "Kind", "convert", "Targets",
+                                                             reading.converted, "Spec", reading.conversion));
     *out = json_pack("{s:O}", "Steps", reading.steps);
     return *out ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for a task");
 }

@@ -1,7 +1,8 @@
 #pragma once
 /*
  * CreateMediaConvertTask's parameters, brought to the canonical object of a job of the kind "task"
- * (worker/task.h): a step for each target. All that can be wrong without reading media is refused here,
+ * (worker/task.h): a step of extraction for each target that asks for captions, and one conversion for all that
+ * ask for a film. All that can be wrong without reading media is refused here,
  * and so is what is documented but not built.
  */
 #include <stdint.h>
@@ -14,6 +15,7 @@
 
 struct kn_imm_request { // all borrowed
     const json_t *sources, *targets, *target_groups, *tags; // NULL when absent
+    int64_t alignment_index;
     int64_t created_us;
     const char *const *oss_hosts; // as kn_uri_parse() takes them
     // Whether the caller may touch an address.
@@ -25,6 +27,6 @@ struct kn_imm_request { // all borrowed
 
 /*
  * *out: a new reference. KN_EINVAL with a sentence that begins with the parameter's path, in the reasons of
- * base/json.h and base/uri.h; "NotSupported" for what is not built.
+ * base/json.h and base/uri.h; "NotSupported" for what is not built. `err` is needed.
  */
 kn_code kn_imm_request_read(json_t **out, const struct kn_imm_request *request, struct kn_error *err);

@@ -44,9 +44,10 @@ bool kn_imm_template_wants_upload_time(const char *text)
 static void time_add(struct kn_buf *out, int64_t at_us, int part)
 {
     char iso[24];
-    kn_time_iso(iso, at_us); // "2026-03-01T10:00:00Z"
+    kn_time_iso(iso, at_us); // "2026-03-01T10:00:00Z", "" for no time
     static const int at[] = {0, 5, 8, 11, 14, 17};
-    kn_buf_add(out, iso + at[part], part == 0 ? 4 : 2);
+    if (iso[0])
+        kn_buf_add(out, iso + at[part], part == 0 ? 4 : 2);
 }
 
 // What the source's address says of the name; false when it is no such variable.
@@ -121,6 +122,9 @@ static kn_code variable_fill(struct filled *out, const char *at, const char *pat
         return unbalanced(err, path, at);
     (void)snprintf(name, sizeof(name), "%.*s", (int)n, at + 1);
     *out_end = at + n + 2;
+    // The root has no name: "{dirname}/a" is "a" for a source there.
+    if (strcmp(name, "dirname") == 0 && !strchr(names->source->key, '/') && **out_end == '/')
+        ++*out_end;
     out->has_variable = true;
     const bool is_index = strcmp(name, "streamindex") == 0;
     if (is_caption && (is_index || strcmp(name, "autoext") == 0)) {
@@ -165,14 +169,6 @@ static const char *bucket_fill(const char *text, const struct kn_imm_names *name
     return kn_arena_printf(arena, "oss://%s/%s", names->source->bucket, text + sizeof(variable) - 1);
 }
 
-// A folder at the root has no name: "{dirname}/a" is "a" then.
-static const char *without_slash(const char *key)
-{
-    while (*key == '/')
-        key++;
-    return key;
-}
-
 static kn_code address_fill(struct kn_uri *at, struct filled *out, const char *text, const char *path,
                             bool is_caption, const struct kn_imm_names *names, struct kn_arena *arena,
                             struct kn_error *err)
@@ -189,7 +185,7 @@ static kn_code address_fill(struct kn_uri *at, struct filled *out, const char *t
     rc = template_fill(out, at->key, path, is_caption, names, err);
     if (rc != KN_OK)
         return rc;
-    if (!kn_uri_key_is_valid(without_slash(kn_buf_text(&out->text))))
+    if (!kn_uri_key_is_valid(kn_buf_text(&out->text)))
         return kn_fail_as(err, KN_EINVAL, "ObjectKeyInvalid", "%s: '%s' is no name of an object", path,
                           kn_buf_text(&out->text));
     return KN_OK;
@@ -203,7 +199,7 @@ kn_code kn_imm_template_resolve(const char **out, const char *text, const char *
     kn_code rc = address_fill(&at, &filled, text, path, false, names, arena, err);
     if (rc != KN_OK)
         return rc;
-    *out = kn_arena_printf(arena, "oss://%s/%s", at.bucket, without_slash(kn_buf_text(&filled.text)));
+    *out = kn_arena_printf(arena, "oss://%s/%s", at.bucket, kn_buf_text(&filled.text));
     return *out ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for an address");
 }
 
@@ -215,16 +211,17 @@ kn_code kn_imm_caption_targets(const char **out_one, const char **out_many, cons
     kn_code rc = address_fill(&at, &filled, text, path, true, names, arena, err);
     if (rc != KN_OK)
         return rc;
-    const char *key = without_slash(kn_buf_text(&filled.text));
+    const char *key = kn_buf_text(&filled.text);
     const char *slash = strrchr(key, '/'), *dot = strrchr(slash ? slash : key, '.');
-    const int n_stem = (int)(dot ? (size_t)(dot - key) : strlen(key));
-    if (!filled.has_variable && !dot) // the older form: URI_index.ext
-        *out_one = kn_arena_printf(arena, "oss://%s/%s_" STREAM_INDEX "." AUTO_EXTENSION, at.bucket, key);
+    const int n_stem = dot ? (int)(dot - key) : 0;
+    // Of one stream a template gives the whole name; without variables or extension it is the older form, a prefix.
+    const char *one = kn_arena_printf(arena, "oss://%s/%s", at.bucket, key);
+    if (filled.has_stream_index)
+        *out_many = one;
+    else if (!dot)
+        *out_many = kn_arena_printf(arena, "oss://%s/%s_" STREAM_INDEX "." AUTO_EXTENSION, at.bucket, key);
     else
-        *out_one = kn_arena_printf(arena, "oss://%s/%s", at.bucket, key);
-    if (filled.has_stream_index || (!filled.has_variable && !dot))
-        *out_many = *out_one;
-    else
-        *out_many = kn_arena_printf(arena, "oss://%s/%.*s_" STREAM_INDEX "%s", at.bucket, n_stem, key, key + n_stem);
+        *out_many = kn_arena_printf(arena, "oss://%s/%.*s_" STREAM_INDEX "%s", at.bucket, n_stem, key, dot);
+    *out_one = filled.has_variable || dot ? one : *out_many;
     return *out_one && *out_many ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for an address");
 }

@@ -53,7 +53,7 @@ struct kn_convert_input {
 enum kn_stream_mode {
     KN_STREAM_DROP = 0, // the output has no such stream
     KN_STREAM_ENCODE,   // encode; a run may still copy when the input already fits (see below)
-    KN_STREAM_COPY,     // subtype Remux: never encode
+    KN_STREAM_COPY,     // subtype Remux, or Codec "copy": never encode
 };
 
 enum kn_video_codec {

@@ -353,6 +353,21 @@ static void rate_mode_read(struct kn_reader *r, struct kn_place config, struct k
         video->maxrate_bps = video->bufsize_bits = video->bitrate_bps;
 }
 
+// Ours, beyond the vendor's codecs: this stream is never encoded, whatever becomes of the others.
+static bool is_copied(struct kn_reader *r, struct kn_place at, const struct kn_convert_output *output)
+{
+    const char *codec = kn_read_text(r, at, "Codec");
+    return output->subtype == KN_SUBTYPE_REMUX || (codec && kn_equal_nocase(codec, "copy"));
+}
+
+// The Codec member; a stream that is copied keeps its own.
+static int codec_read(struct kn_reader *r, struct kn_place at, const struct kn_word *words, int natural)
+{
+    const char *codec = kn_read_text(r, at, "Codec");
+    return codec && kn_equal_nocase(codec, "copy") ? natural
+                                                   : kn_read_word(r, at, "Codec", words, "NotSupported", natural);
+}
+
 static void video_read(struct kn_reader *r, struct kn_place config,
                        const struct kn_read_inputs *inputs, struct kn_convert_output *output)
 {
@@ -361,14 +376,13 @@ static void video_read(struct kn_reader *r, struct kn_place config,
     video->input_index = KN_INPUT_AUTO;
     if (!at.value || output->subtype == KN_SUBTYPE_AUDIO || kn_read_bool(r, at, "Remove", false))
         return;
-    video->mode = output->subtype == KN_SUBTYPE_REMUX ? KN_STREAM_COPY : KN_STREAM_ENCODE;
+    video->mode = is_copied(r, at, output) ? KN_STREAM_COPY : KN_STREAM_ENCODE;
     video->input_index = input_read(r, at, inputs, NULL);
     enum kn_video_codec natural = output->container == KN_CONTAINER_GIF    ? KN_VIDEO_GIF
                                   : output->container == KN_CONTAINER_WEBP ? KN_VIDEO_WEBP
                                   : output->container == KN_CONTAINER_WEBM ? KN_VIDEO_AV1
                                                                            : KN_VIDEO_H264;
-    video->codec = (enum kn_video_codec)kn_read_word(r, at, "Codec", video_codecs, "NotSupported",
-                                                     (int)natural);
+    video->codec = (enum kn_video_codec)codec_read(r, at, video_codecs, (int)natural);
     bool is_avc = video->codec == KN_VIDEO_H264 || video->codec == KN_VIDEO_AVC_INTRA;
     if (!is_avc && kn_read_has(at, "Profile"))
         kn_read_fail(r, "NotSupported", at, "Profile", "is for H.264 alone, not for %s",
@@ -459,11 +473,11 @@ static void audio_read(struct kn_reader *r, struct kn_place at, const struct kn_
                        const struct kn_convert_output *output, struct kn_convert_audio *audio)
 {
     enum kn_container container = output->container;
-    audio->mode = output->subtype == KN_SUBTYPE_REMUX ? KN_STREAM_COPY : KN_STREAM_ENCODE;
+    audio->mode = is_copied(r, at, output) ? KN_STREAM_COPY : KN_STREAM_ENCODE;
     audio->input_index = input_read(r, at, inputs, &audio->selector_index);
     kn_read_language(r, at, &audio->language_control, audio->language);
-    audio->codec = (enum kn_audio_codec)kn_read_word(r, at, "Codec", audio_codecs, "NotSupported",
-                                                     (int)containers[container].default_audio);
+    audio->codec =
+        (enum kn_audio_codec)codec_read(r, at, audio_codecs, (int)containers[container].default_audio);
     if (audio->codec != KN_AUDIO_AAC && kn_read_has(at, "Profile"))
         kn_read_fail(r, "NotSupported", at, "Profile", "is for AAC alone, not for %s",
                      kn_audio_codec_name(audio->codec));

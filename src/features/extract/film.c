@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/strings.h"
 #include "engine/caption/cue_packet.h"
 #include "engine/caption/harvest_any.h"
@@ -245,24 +244,19 @@ static void row_add_ocr(json_t *row, const struct stream *stream)
 // The target with {streamindex} replaced, malloc'd.
 static char *target_of(const char *target, int number)
 {
-    static const char VARIABLE[] = "{streamindex}";
-    kn_auto(kn_buf_clear) struct kn_buf name = {0};
-    const char *at;
-    while ((at = strstr(target, VARIABLE))) {
-        kn_buf_add(&name, target, (size_t)(at - target));
-        kn_buf_printf(&name, "%d", number);
-        target = at + sizeof(VARIABLE) - 1;
-    }
-    kn_buf_puts(&name, target);
-    return kn_buf_take(&name);
+    char text[16];
+    (void)snprintf(text, sizeof(text), "%d", number);
+    return kn_extract_fill(target, "{streamindex}", text);
 }
 
 // One list to its file. What was broken in the film is told with the first.
 static kn_code list_deliver(struct film *film, struct stream *stream, struct kn_cue_list *list, int number,
                             json_t *files, size_t *n_good, struct kn_error *err)
 {
+    // A second channel of one stream is a second file, which nobody knew when the target was chosen.
+    const char *many = list->track.channel > 1 ? film->source->target_many : NULL;
     json_t *row = row_new(files, film, stream, number);
-    kn_auto(kn_free) char *target = target_of(film->target, number);
+    kn_auto(kn_free) char *target = target_of(many ? many : film->target, number);
     if (!row || !target)
         return kn_fail(err, KN_ENOMEM, "no memory for a result");
     if (list->track.channel > 0)

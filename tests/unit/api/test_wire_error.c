@@ -83,6 +83,43 @@ static void jobs_that_failed_for_no_fault_of_theirs_say_internal_error(void **st
     assert_string_equal(wire.code, "InvalidParameter.ResourceContentBad");
 }
 
+static void a_product_with_words_of_its_own_uses_them(void **state)
+{
+    (void)state;
+    struct kn_error err = {0};
+    struct kn_wire_error wire;
+    (void)kn_fail_as(&err, KN_EINVAL, "MissingParameter", "'ProjectName' is not supplied");
+    kn_wire_error_of_product(&wire, "imm", &err);
+    assert_string_equal(wire.code, "InvalidArgument");
+    assert_string_equal(wire.message, "The parameter ProjectName is required but not provided.");
+    kn_wire_error_of_product(&wire, "ice", &err);
+    assert_string_equal(wire.code, "MissingParameter");
+
+    (void)kn_fail_as(&err, KN_ENOTFOUND, "ProjectNotFound", "there is no project 'x'");
+    kn_wire_error_of_product(&wire, "imm", &err);
+    assert_int_equal(wire.status, 400);
+    assert_string_equal(wire.code, "ResourceNotFound");
+
+    // What the gateway refuses sounds the same everywhere.
+    (void)kn_fail_as(&err, KN_EINVAL, "SignatureDoesNotMatch", "it does not");
+    kn_wire_error_of_product(&wire, "imm", &err);
+    assert_string_equal(wire.code, "SignatureDoesNotMatch");
+}
+
+static void a_tasks_code_is_one_of_five(void **state)
+{
+    (void)state;
+    char code[64], message[1024];
+    kn_wire_error_of_task("KN_EMEDIA", "NoCaptionStream", "'oss://b/k' has no captions", code, message);
+    assert_string_equal(code, "InvalidArgument");
+    assert_string_equal(message, "The source has no subtitle stream that can be extracted."
+                                 " ('oss://b/k' has no captions)");
+    kn_wire_error_of_task("KN_ENOTFOUND", NULL, "there is no 'oss://b/k'", code, message);
+    assert_string_equal(code, "ResourceNotFound");
+    kn_wire_error_of_task("", NULL, NULL, code, message);
+    assert_string_equal(code, "Cancelled");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -92,6 +129,8 @@ int main(void)
         cmocka_unit_test(throttled_callers_are_told_how_long_to_wait),
         cmocka_unit_test(absence_is_another_code_for_a_job_than_for_a_call),
         cmocka_unit_test(jobs_that_failed_for_no_fault_of_theirs_say_internal_error),
+        cmocka_unit_test(a_product_with_words_of_its_own_uses_them),
+        cmocka_unit_test(a_tasks_code_is_one_of_five),
     };
     return cmocka_run_group_tests_name("api/wire_error", tests, NULL, NULL);
 }

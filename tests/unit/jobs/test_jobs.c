@@ -480,6 +480,80 @@ static void list_pages_through_all_jobs_once(void **state)
     assert_int_equal(n, 0);
 }
 
+static void finish_ok(const char *result)
+{
+    struct kn_claim claim;
+    int n = 0;
+    assert_int_equal(kn_jobs_claim(fx.jobs, worker, 1, KN_MINUTE, &claim, &n, NULL), KN_OK);
+    assert_int_equal(n, 1);
+    const struct kn_job_outcome outcome = {.state = KN_JOB_SUCCEEDED, .result = result};
+    assert_int_equal(kn_jobs_finish(fx.jobs, &claim, &outcome, NULL), KN_OK);
+}
+
+// The ids of a list in pages of two, in `out`; how many.
+static size_t listed(struct kn_job_filter *filter, char out[][KN_ID_SIZE])
+{
+    char token[128] = "";
+    size_t n_all = 0;
+    do {
+        struct kn_job *jobs = NULL;
+        size_t n = 0;
+        char page[128];
+        memcpy(page, token, sizeof(page));
+        filter->page_token = page;
+        filter->limit = 2;
+        assert_int_equal(kn_jobs_list(fx.jobs, filter, &fx.arena, &jobs, &n, token, NULL), KN_OK);
+        for (size_t i = 0; i < n; i++)
+            memcpy(out[n_all++], jobs[i].id, KN_ID_SIZE);
+    } while (token[0]);
+    return n_all;
+}
+
+static void lists_by_id_by_end_and_by_name(void **state)
+{
+    (void)state;
+    static const char *const ids[] = {"ffffffff000000000000000000000001", "0123456789abcdef0123456789abcdef",
+                                      "80000000000000000000000000000000", "0123456789abcdef0123456789abcdee"};
+    struct kn_job_submit submit = convert_submit();
+    for (size_t i = 0; i < KN_COUNT(ids); i++) {
+        submit.name = i == 0 ? "other" : "films";
+        memcpy(submit.id, ids[i], KN_ID_SIZE);
+        (void)submit_ok(&submit);
+    }
+    finish_ok("{\"a\":1}"); // the first, and so on
+    finish_ok("{\"a\":2}");
+    struct kn_job_filter filter = {.kind = "convert", .state = -1, .order = KN_JOBS_BY_ID, .oldest_first = true,
+                                   .created_from_us = KN_NO_TIME, .created_before_us = KN_NO_TIME};
+    char got[8][KN_ID_SIZE];
+    assert_int_equal(listed(&filter, got), 4);
+    static const int by_id[] = {3, 1, 2, 0};
+    for (int i = 0; i < 4; i++)
+        assert_string_equal(got[i], ids[by_id[i]]);
+    filter.oldest_first = false;
+    filter.name = "films";
+    assert_int_equal(listed(&filter, got), 3);
+    assert_string_equal(got[0], ids[2]);
+
+    filter.order = KN_JOBS_BY_END;
+    filter.oldest_first = true;
+    assert_int_equal(listed(&filter, got), 3);
+    assert_string_equal(got[0], ids[1]); // ended; the others are still to come
+    filter.is_unfinished = true;
+    assert_int_equal(listed(&filter, got), 2);
+    filter.is_unfinished = false;
+    filter.finished_before_us = kn_now_us() - KN_HOUR;
+    assert_int_equal(listed(&filter, got), 0);
+
+    struct kn_job *jobs = NULL;
+    size_t n = 0;
+    char token[128];
+    filter.finished_before_us = 0;
+    filter.has_result = true;
+    filter.page_token = NULL;
+    assert_int_equal(kn_jobs_list(fx.jobs, &filter, &fx.arena, &jobs, &n, token, NULL), KN_OK);
+    assert_string_equal(jobs[0].result, "{\"a\":2}");
+}
+
 static kn_code bodies_in_tx(struct kn_tx *tx, void *context, struct kn_error *err)
 {
     struct kn_stmt *row = NULL;
@@ -534,6 +608,7 @@ int main(void)
         TEST(cancelled_jobs_end_and_finished_ones_refuse),
         TEST(failed_publishing_leaves_the_job_running),
         TEST(list_pages_through_all_jobs_once),
+        TEST(lists_by_id_by_end_and_by_name),
         TEST(purge_removes_finished_jobs_and_bodies_nobody_has),
     };
     return cmocka_run_group_tests_name("jobs/jobs", tests, NULL, NULL);

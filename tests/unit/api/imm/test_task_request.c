@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "api/imm/task_request.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/time.h"
+#include "features/convert/convert_spec.h"
+#include "features/extract/extract_spec.h"
+
+static int n_looked;
+
+static kn_code covers(void *context, const char *uri, struct kn_error *err)
+{
+    (void)context;
+    return strncmp(uri, "oss://secret/", 13) == 0
+               ? kn_fail_as(err, KN_EINVAL, "ResourceAccess", "this access key may not touch '%s'", uri)
+               : KN_OK;
+}
+
+static kn_code uploaded(void *context, const struct kn_uri *source, int64_t *out_us, struct kn_error *err)
+{
+    (void)context;
+    (void)source;
+    n_looked++;
+    return kn_time_parse_iso("2025-01-02T03:04:05Z", out_us) ? KN_OK : kn_fail(err, KN_EBUG, "no time");
+}
+
+// Single quotes stand for double ones.
+static json_t *quoted(const char *text)
+{
+    kn_auto(kn_buf_clear) struct kn_buf b = {0};
+    for (; *text; text++)
+        kn_buf_putc(&b, *text == '\'' ? '"' : *text);
+    json_error_t why;
+    json_t *value = json_loads(kn_buf_text(&b), 0, &why);
+    if (!value)
+        fail_msg("%s in %s", why.text, kn_buf_text(&b));
+    return value;
+}
+
+static kn_code read_with(json_t **out, const char *sources, const char *targets, const char *tags, struct kn_error *err)
+{
+    json_auto_t *sources_json = quoted(sources), *targets_json = quoted(targets), *tags_json = quoted(tags);
+    const struct kn_imm_request request = {.sources = sources_json,
+                                           .targets = targets_json,
+                                           .tags = tags_json,
+                                           .created_us = kn_now_us(),
+                                           .covers = covers,
+                                           .uploaded = uploaded};
+    n_looked = 0;
+    return kn_imm_request_read(out, &request, err);
+}
+
+#define FILM "[{'URI':'oss://media/in/film.mkv'}]"
+
+// The steps of a request that must be accepted; a new reference.
+static json_t *steps_of(const char *sources, const char *targets, const char *tags)
+{
+    struct kn_error err = {0};
+    json_auto_t *spec = NULL;
+    if (read_with(&spec, sources, targets, tags, &err) != KN_OK)
+        fail_msg("%s", err.message);
+    return json_incref(json_object_get(spec, "Steps"));
+}
+
+static void expect_refused(const char *sources, const char *targets, const char *reason, const char *words)
+{
+    struct kn_error err = {0};
+    json_auto_t *spec = NULL;
+    assert_int_equal(read_with(&spec, sources, targets, "{}", &err), KN_EINVAL);
+    assert_null(spec);
+    assert_string_equal(err.reason, reason);
+    if (!strstr(err.message, words))
+        fail_msg("'%s' does not say '%s'", err.message, words);
+}
+
+#define EXTRACT(format, uri) "'Subtitle':{'ExtractSubtitle':{'Format':'" format "','URI':'" uri "'}}"
+
+/* ---- captions ---- */
+
+static void the_guides_example_is_one_step(void **state)
+{
+    (void)state;
+    json_auto_t *steps = steps_of(FILM, "[{" EXTRACT("webvtt", "oss://media/out/s-{streamindex}.{autoext}") "}]", "{}");
+    assert_int_equal(json_array_size(steps), 1);
+    const json_t *step = json_array_get(steps, 0);
+    assert_string_equal(kn_json_get(step, "Kind", ""), "extract");
+    assert_int_equal(json_integer_value(json_array_get(json_object_get(step, "Targets"), 0)), 0);
+    kn_auto(kn_extract_spec_clear) struct kn_extract_spec spec = {0};
+    assert_int_equal(kn_extract_spec_load(&spec, json_object_get(step, "Spec"), NULL), KN_OK);
+    assert_string_equal(spec.sources[0].uri, "oss://media/in/film.mkv");
+    assert_string_equal(spec.sources[0].target, "oss://media/out/s-{streamindex}.{autoext}");
+    assert_string_equal(spec.format, "webvtt");
+    assert_int_equal(spec.n_streams, 0);
+    assert_true(spec.ignores_missing);
+    assert_int_equal(n_looked, 0);
+}
+
+static void stream_names_some_and_a_large_number_all(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *stream;
+        size_t n;
+    } cases[] = {{"null", 0}, {"[]", 0}, {"[0,2]", 2}, {"[101]", 0}, {"[1,1000]", 0}, {"[100]", 1}};
+    for (size_t i = 0; i < KN_COUNT(cases); i++) {
+        kn_auto(kn_buf_clear) struct kn_buf targets = {0};
+        kn_buf_printf(&targets, "[{'Subtitle':{'Stream':%s,'ExtractSubtitle':{'Format':'srt','URI':'oss://media/a'}}}]",
+                      cases[i].stream);
+        json_auto_t *steps = steps_of(FILM, kn_buf_text(&targets), "{}");
+        kn_auto(kn_extract_spec_clear) struct kn_extract_spec spec = {0};
+        assert_int_equal(kn_extract_spec_load(&spec, json_object_get(json_array_get(steps, 0), "Spec"), NULL), KN_OK);
+        assert_int_equal(spec.n_streams, cases[i].n);
+    }
+    expect_refused(FILM, "[{'Subtitle':{'Stream':[-1],'ExtractSubtitle':{'Format':'srt','URI':'oss://media/a'}}}]",
+                   "InvalidParameter", "Targets[0].Subtitle.Stream");
+}
+
+static void tags_carry_our_own_words(void **state)
+{
+    (void)state;
+    json_auto_t *steps = steps_of(FILM, "[{" EXTRACT("srt", "oss://media/{tags.dir}/{year}-{streamindex}") "}]",
+                                  "{'dir':'d','forcedOnly':'true','ocr.lang':'deu'}");
+    kn_auto(kn_extract_spec_clear) struct kn_extract_spec spec = {0};
+    assert_int_equal(kn_extract_spec_load(&spec, json_object_get(json_array_get(steps, 0), "Spec"), NULL), KN_OK);
+    assert_true(spec.forced_only);
+    assert_string_equal(spec.ocr_language, "deu");
+    assert_string_equal(spec.sources[0].target, "oss://media/d/2025-{streamindex}");
+    assert_int_equal(n_looked, 1);
+}
+
+static void targets_may_not_overwrite_each_other(void **state)
+{
+    (void)state;
+    json_decref(steps_of(FILM, "[{" EXTRACT("srt", "oss://media/a-{streamindex}.{autoext}") "},{"
+                               EXTRACT("ass", "oss://media/a-{streamindex}.{autoext}") "}]", "{}"));
+    expect_refused(FILM, "[{" EXTRACT("srt", "oss://media/a-{streamindex}.{autoext}") "},{"
+                         EXTRACT("srt", "oss://media/a-{streamindex}.{autoext}") "}]",
+                   "InvalidParameter", "another target");
+    expect_refused(FILM, "[{" EXTRACT("srt", "oss://media/in/film.mkv") "}]", "InvalidParameter", "the source itself");
+}
+
+/* ---- films ---- */
+
+// What the conversion of these targets loads as; `spec` is cleared by the caller.
+static void convert_load(struct kn_convert_spec *spec, const char *sources, const char *targets)
+{
+    json_auto_t *steps = steps_of(sources, targets, "{}");
+    const json_t *step = json_array_get(steps, json_array_size(steps) - 1);
+    struct kn_error err = {0};
+    assert_string_equal(kn_json_get(step, "Kind", ""), "convert");
+    if (kn_convert_spec_load(spec, json_object_get(step, "Spec"), &err) != KN_OK)
+        fail_msg("%s", err.message);
+}
+
+static void without_video_and_audio_everything_is_copied(void **state)
+{
+    (void)state;
+    kn_auto(kn_convert_spec_clear) struct kn_convert_spec spec = {0};
+    convert_load(&spec, FILM, "[{'URI':'oss://media/out/{barename}','Container':'mp4'}]");
+    assert_int_equal(spec.n_outputs, 1);
+    const struct kn_convert_output *output = &spec.outputs[0];
+    assert_string_equal(output->uri, "oss://media/out/film.mp4");
+    assert_int_equal(output->video.mode, KN_STREAM_COPY);
+    assert_int_equal(output->audios[0].mode, KN_STREAM_COPY);
+    assert_true(output->trans.keep_captions);
+}
+
+static void transcoding_speaks_in_our_units(void **state)
+{
+    (void)state;
+    kn_auto(kn_convert_spec_clear) struct kn_convert_spec spec = {0};
+    convert_load(&spec, "[{'URI':'oss://media/in/film.mkv','StartTime':1.5,'Duration':10}]",
+                 "[{'URI':'oss://media/out/a.mov','Container':'mov','Subtitle':{'DisableSubtitle':true},"
+                 "'Video':{'TranscodeVideo':{'Codec':'h265','Bitrate':1500000,'MaxBitrate':3000000,"
+                 "'BufferSize':6000000,'Resolution':'1280x','FrameRate':25,'Rotation':90}},"
+                 "'Audio':{'Stream':[0],'TranscodeAudio':{'Codec':'aac','Bitrate':96000,'SampleRate':44100,'Channel':1}}}]");
+    const struct kn_convert_output *output = &spec.outputs[0];
+    assert_int_equal(output->container, KN_CONTAINER_MOV);
+    assert_int_equal(output->video.codec, KN_VIDEO_H265);
+    assert_int_equal(output->video.bitrate_bps, 1500000);
+    assert_int_equal(output->video.maxrate_bps, 3000000);
+    assert_int_equal(output->video.width_px, 1280);
+    assert_int_equal(output->video.height_px, 0);
+    assert_int_equal(output->video.fps_num, 25);
+    assert_int_equal(output->video.rotate, KN_ROTATE_90);
+    assert_int_equal(output->video.gop_frames, 150);
+    assert_int_equal(output->audios[0].bitrate_bps, 96000);
+    assert_int_equal(output->audios[0].channels, 1);
+    assert_false(output->trans.keep_captions);
+    assert_int_equal(output->features.clip.seek_us, 1500000);
+    assert_int_equal(output->features.clip.duration_us, 10 * KN_SECOND);
+}
+
+static void one_stream_may_be_copied_and_the_other_encoded(void **state)
+{
+    (void)state;
+    kn_auto(kn_convert_spec_clear) struct kn_convert_spec spec = {0};
+    convert_load(&spec, FILM, "[{'URI':'oss://media/a','Container':'mkv','Audio':{'TranscodeAudio':{'Codec':'opus'}}}]");
+    assert_int_equal(spec.outputs[0].video.mode, KN_STREAM_COPY);
+    assert_int_equal(spec.outputs[0].audios[0].mode, KN_STREAM_ENCODE);
+    assert_int_equal(spec.outputs[0].audios[0].codec, KN_AUDIO_OPUS);
+}
+
+static void segments_make_a_playlist(void **state)
+{
+    (void)state;
+    kn_auto(kn_convert_spec_clear) struct kn_convert_spec spec = {0};
+    convert_load(&spec, FILM, "[{'URI':'oss://media/hls/film','Container':'ts','Segment':{'Format':'hls','Duration':5},"
+                              "'Video':{'TranscodeVideo':{'Codec':'h264'}},'Audio':{'TranscodeAudio':{'Codec':'aac'}}}]");
+    assert_int_equal(spec.outputs[0].container, KN_CONTAINER_M3U8);
+    assert_string_equal(spec.outputs[0].uri, "oss://media/hls/film.m3u8");
+    assert_int_equal(spec.outputs[0].segment.duration_us, 5 * KN_SECOND);
+    assert_true(spec.outputs[0].video.crf > 22.9 && spec.outputs[0].video.crf < 23.1);
+}
+
+static void all_films_of_a_request_are_one_conversion(void **state)
+{
+    (void)state;
+    kn_auto(kn_convert_spec_clear) struct kn_convert_spec spec = {0};
+    convert_load(&spec, "[{'URI':'oss://media/a.mp4'},{'URI':'oss://media/b.mp4'}]",
+                 "[{'URI':'oss://media/c','Container':'mp4'},{'URI':'oss://media/d','Container':'mp3',"
+                 "'Audio':{'TranscodeAudio':{'Codec':'mp3'}}}]");
+    assert_int_equal(spec.n_inputs, 2);
+    assert_true(spec.inputs[1].joins_first);
+    assert_int_equal(spec.n_outputs, 2);
+    assert_string_equal(spec.outputs[1].uri, "oss://media/d.mp3");
+    assert_int_equal(spec.outputs[1].video.mode, KN_STREAM_DROP);
+}
+
+static void captions_and_a_film_are_two_steps(void **state)
+{
+    (void)state;
+    json_auto_t *steps =
+        steps_of(FILM, "[{'URI':'oss://media/c','Container':'mp4'," EXTRACT("srt", "oss://media/s") "}]", "{}");
+    assert_int_equal(json_array_size(steps), 2);
+}
+
+/* ---- refusals ---- */
+
+static void what_is_wrong_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sources, *targets, *reason, *words;
+    } cases[] = {
+        {"[]", "[]", "InvalidParameter", "Sources"},
+        {"[{}]", "[]", "InvalidParameter", "Sources[0] has no URI"},
+        {"[{'URI':'http://elsewhere.example.com/a.mkv'}]", "[]", "InvalidParameter", "Sources[0].URI"},
+        {"[{'URI':'oss://secret/a.mkv'}]", "[]", "ResourceAccess", "oss://secret/a.mkv"},
+        {FILM, "[]", "MissingParameter", "'Targets'"},
+        {FILM, "[{}]", "InvalidParameter", "asks for nothing"},
+        {FILM, "[{'URI':'oss://media/a.mp4'}]", "InvalidParameter", "no Container"},
+        {FILM, "[{'Container':'mp4'}]", "InvalidParameter", "no URI"},
+        {FILM, "[{" EXTRACT("txt", "oss://media/a") "}]", "InvalidParameter", "Format 'txt'"},
+        {FILM, "[{" EXTRACT("srt", "oss://secret/a") "}]", "ResourceAccess", "oss://secret/a"},
+        {FILM, "[{" EXTRACT("srt", "") "}]", "InvalidParameter", "has no URI"},
+        {"[{'URI':'oss://media/a.mkv'},{'URI':'oss://media/b.mkv'}]", "[{" EXTRACT("srt", "oss://media/s") "}]",
+         "NotSupported", "one whole source"},
+    };
+    for (size_t i = 0; i < KN_COUNT(cases); i++)
+        expect_refused(cases[i].sources, cases[i].targets, cases[i].reason, cases[i].words);
+}
+
+static void what_is_not_built_is_refused_by_its_path(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *member, *words;
+    } cases[] = {
+        {"'Container':'avi'", "'Targets[0].Container'"},
+        {"'Container':'mp4','Speed':0.5", "'Targets[0].Speed'"},
+        {"'Container':'mp4','Image':{'Snapshots':[{}]}", "Image"},
+        {"'Container':'mp4','Data':{'Stream':[0]}", "'Targets[0].Data.Stream'"},
+        {"'Container':'mp4','Video':{'Stream':[1]}", "'Targets[0].Video.Stream'"},
+        {"'Container':'mp4','Video':{'TranscodeVideo':{'Codec':'vp9'}}", "vp9"},
+        {"'Container':'mp4','Video':{'TranscodeVideo':{'Codec':'h264','BFrames':1}}", "BFrames"},
+        {"'Container':'mp4','Video':{'FilterVideo':{'Watermarks':[{}]}}", "FilterVideo"},
+        {"'Container':'mp4','Audio':{'TranscodeAudio':{'Codec':'amr'}}", "amr"},
+        {"'Container':'mp4','Audio':{'FilterAudio':{'Mixing':true}}", "Mixing"},
+        {"'Container':'flv','Segment':{'Format':'hls'}", "Segment.Format"},
+        {"'Container':'mp4','Subtitle':{'Stream':[1]}", "'Targets[0].Subtitle.Stream'"},
+    };
+    for (size_t i = 0; i < KN_COUNT(cases); i++) {
+        kn_auto(kn_buf_clear) struct kn_buf targets = {0};
+        kn_buf_printf(&targets, "[{'URI':'oss://media/out',%s}]", cases[i].member);
+        expect_refused(FILM, kn_buf_text(&targets), "NotSupported", cases[i].words);
+    }
+    expect_refused("[{'URI':'oss://media/a.mkv','Subtitles':[{'URI':'oss://media/a.srt'}]}]", "[]", "NotSupported",
+                   "Sources[0].Subtitles");
+}
+
+static void a_range_is_told_at_the_targets_place(void **state)
+{
+    (void)state;
+    expect_refused(FILM, "[{'URI':'oss://media/a','Container':'mp4','Video':{'TranscodeVideo':{'Codec':'h264',"
+                         "'Resolution':'1281x'}}}]",
+                   "OutOfRange", "Targets[0]: 'Video.Width' is 1281");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_guides_example_is_one_step),
+        cmocka_unit_test(stream_names_some_and_a_large_number_all),
+        cmocka_unit_test(tags_carry_our_own_words),
+        cmocka_unit_test(targets_may_not_overwrite_each_other),
+        cmocka_unit_test(without_video_and_audio_everything_is_copied),
+        cmocka_unit_test(transcoding_speaks_in_our_units),
+        cmocka_unit_test(one_stream_may_be_copied_and_the_other_encoded),
+        cmocka_unit_test(segments_make_a_playlist),
+        cmocka_unit_test(all_films_of_a_request_are_one_conversion),
+        cmocka_unit_test(captions_and_a_film_are_two_steps),
+        cmocka_unit_test(what_is_wrong_is_named),
+        cmocka_unit_test(what_is_not_built_is_refused_by_its_path),
+        cmocka_unit_test(a_range_is_told_at_the_targets_place),
+    };
+    return cmocka_run_group_tests_name("api/imm/task_request", tests, NULL, NULL);
+}

@@ -63,11 +63,6 @@ static bool has_timing(const char *text, size_t n)
     return false;
 }
 
-static bool head_has(struct kn_line head, const char *word)
-{
-    return head.text && memmem(head.text, head.n, word, strlen(word));
-}
-
 // By its contents; the name decides where they could be two things.
 static enum kn_caption_codec codec_find(const char *text, size_t n, const struct kn_caption_file *file)
 {
@@ -76,11 +71,11 @@ static enum kn_caption_codec codec_find(const char *text, size_t n, const struct
     if (kn_line_begins(all, "WEBVTT") || is_named(file, "vtt"))
         return KN_CAPTION_WEBVTT;
     if (kn_line_begins(all, "[Script Info]") || is_named(file, "ass") || is_named(file, "ssa") ||
-        head_has(head, "[V4") || head_has(head, "\nDialogue:"))
+        kn_line_find(head, "[V4") || kn_line_find(head, "\nDialogue:"))
         return KN_CAPTION_ASS;
     if (kn_line_begins(all, "Scenarist_SCC"))
         return KN_CAPTION_CEA608;
-    if (kn_line_begins(all, "<") && (head_has(head, "<tt") || head_has(head, ":tt ")))
+    if (kn_line_begins(all, "<") && (kn_line_find(head, "<tt") || kn_line_find(head, ":tt ")))
         return KN_CAPTION_TTML;
     return has_timing(text, n) || is_named(file, "srt") ? KN_CAPTION_SRT_TEXT : KN_CAPTION_SMALL;
 }

@@ -96,6 +96,11 @@ bool kn_line_begins(struct kn_line line, const char *prefix)
     return line.n >= n && strncasecmp(line.text, prefix, n) == 0;
 }
 
+const char *kn_line_find(struct kn_line line, const char *word)
+{
+    return line.text ? memmem(line.text, line.n, word, strlen(word)) : NULL;
+}
+
 /* ---- references and colours ---- */
 static size_t number_entity(const char *text, size_t n, uint32_t *out)
 {

@@ -60,6 +60,8 @@ bool kn_line_is_blank(struct kn_line line);
 struct kn_line kn_line_trim(struct kn_line line);
 /* Whether it begins with `prefix`, ASCII case ignored. */
 bool kn_line_begins(struct kn_line line, const char *prefix);
+/* Where a word first is in it, or NULL. */
+const char *kn_line_find(struct kn_line line, const char *word);
 
 /* A character reference of HTML at `text` ("&amp;", "&#39;", "&nbsp"): its length, 0 when none. */
 size_t kn_caption_entity(const char *text, size_t n, uint32_t *out_character);

@@ -370,7 +370,7 @@ kn_code kn_vtt_cue_text(struct kn_cue_builder *builder, struct kn_cue *cue, cons
 /* ---- the file ---- */
 static bool has_arrow(struct kn_line line)
 {
-    return line.text && line.n >= 3 && memmem(line.text, line.n, "-->", 3);
+    return kn_line_find(line, "-->");
 }
 
 // "mm:ss.ttt" or "h…h:mm:ss.ttt", nothing else (WebVTT, 6.3: collect a timestamp).
@@ -396,7 +396,7 @@ static bool is_strict_time(const char *text, size_t n)
 static bool is_strict(struct kn_line line)
 {
     const struct kn_line word = kn_line_trim(line);
-    const char *arrow = memmem(word.text, word.n, "-->", 3);
+    const char *arrow = kn_line_find(word, "-->");
     struct kn_line left = kn_line_trim((struct kn_line){.text = word.text, .n = (size_t)(arrow - word.text)});
     struct kn_line right = kn_line_trim(
         (struct kn_line){.text = arrow + 3, .n = word.n - (size_t)(arrow - word.text) - 3});

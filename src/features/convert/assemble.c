@@ -258,6 +258,7 @@ static kn_code feed_copy(struct kn_feed *feed, struct kn_output_run *o, int trac
     if (feed->n_copies == KN_MAX_RENDITIONS)
         return kn_fail(err, KN_ELIMIT, "more than %d copies of one stream", KN_MAX_RENDITIONS);
     feed->copies[feed->n_copies++] = (struct kn_target){.output = o, .track = track};
+    o->copied |= UINT64_C(1) << track;
     return KN_OK;
 }
 

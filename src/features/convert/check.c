@@ -21,18 +21,20 @@ static kn_code reopen(void *impl, const char *uri, struct kn_source **out, struc
 }
 
 /* ---- copies by their index ---- */
-// Pictures that were copied as they stood into a file whose index lists every packet. Their bytes
-// came from a file and went into one without a change: reading them all again would cost a copy
-// half of its time and tell nothing that size, place and the outermost packets do not.
+// Tracks that were copied as they stood into a file whose index lists every packet. Their bytes came
+// from a file and went into one without a change: reading them all again would cost a copy half of its
+// time and tell nothing that size, place and the outermost packets do not.
 static bool is_by_index(const struct kn_output_run *o, int track, const AVStream *st)
 {
     const AVCodecParameters *source = kn_mux_parameters(o->mux, track);
     const bool has_index =
         o->spec->container == KN_CONTAINER_MP4 || o->spec->container == KN_CONTAINER_MOV;
-    return has_index && o->video.is_copy && st->codecpar->codec_type == AVMEDIA_TYPE_VIDEO &&
-           // avcC and hvcC begin with 1: packets with lengths, which the muxer does not rewrite.
-           source->extradata_size > 0 && source->extradata[0] == 1 &&
-           avformat_index_get_entries_count(st) > 0;
+    // avcC and hvcC begin with 1: packets with lengths, which the muxer does not rewrite. AAC with its
+    // configuration outside comes as bare packets, too.
+    const bool is_bare = st->codecpar->codec_type == AVMEDIA_TYPE_VIDEO
+        ? source->extradata_size > 0 && source->extradata[0] == 1
+        : source->codec_id == AV_CODEC_ID_AAC && source->extradata_size > 0;
+    return has_index && is_bare && o->copied >> track & 1 && avformat_index_get_entries_count(st) > 0;
 }
 
 static void read_index(struct kn_found *found, AVStream *st)
@@ -49,6 +51,10 @@ static void read_index(struct kn_found *found, AVStream *st)
     }
     f->first_us = 0;
     f->end_us = av_rescale_q(st->duration, st->time_base, AV_TIME_BASE_Q);
+    if (st->codecpar->codec_type == AVMEDIA_TYPE_AUDIO) { // shown in the order of decoding
+        f->first_us = av_rescale_q(avformat_index_get_entry(st, 0)->timestamp, st->time_base, AV_TIME_BASE_Q);
+        f->end_us += f->first_us;
+    }
     st->discard = AVDISCARD_ALL;
 }
 
@@ -70,7 +76,7 @@ static kn_code compare_entry(struct kn_input *input, AVStream *st, int nth, uint
         if (is_it)
             break;
     }
-    return kn_fail(err, KN_EBUG, "'%s' holds other pictures than were copied into it", input->uri);
+    return kn_fail(err, KN_EBUG, "'%s' holds other packets than were copied into it", input->uri);
 }
 
 static kn_code compare_ends(struct kn_input *input, AVStream *st, const struct kn_ledger *want,
@@ -141,8 +147,9 @@ static kn_code compare_starts(const struct kn_output_run *o, const struct kn_inp
         const struct kn_found *f = st ? &found[st->index] : NULL;
         struct kn_ledger want;
         kn_mux_ledger(o->mux, i, &want);
-        if (!f || f->is_by_index || f->read.n_packets == 0 || want.n_packets == 0 ||
-            st->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE)
+        if (!f || f->read.n_packets == 0 || want.n_packets == 0 ||
+            st->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE ||
+            (f->is_by_index && st->codecpar->codec_type == AVMEDIA_TYPE_VIDEO))
             continue;
         const int64_t own_us = f->read.first_us - want.first_us;
         if (shift_us == KN_NO_TIME)

@@ -294,6 +294,12 @@ kn_code kn_input_is_whole(const struct kn_input_run *in, int64_t said_us, int64_
                       (double)said_us / KN_SECOND, (double)got_us / KN_SECOND);
 }
 
+// A time of the run, as the file itself tells it.
+static int64_t file_time_us(const struct kn_input_run *in, int64_t time_us)
+{
+    return time_us - in->offset_us + in->origin_us;
+}
+
 static kn_code part_judge(const struct kn_feed *feed, const struct kn_feed_part *part, int64_t end_us,
                           struct kn_error *err)
 {
@@ -303,7 +309,9 @@ static kn_code part_judge(const struct kn_feed *feed, const struct kn_feed_part 
         in->input->format->duration_estimation_method == AVFMT_DURATION_FROM_BITRATE)
         return KN_OK;
     const int64_t said_us = av_rescale_q(st->duration, st->time_base, microseconds);
-    return kn_input_is_whole(in, said_us, end_us == KN_NO_TIME ? 0 : end_us - in->offset_us, err);
+    const int64_t start_us = st->start_time == AV_NOPTS_VALUE
+        ? kn_input_start_us(in->input) : av_rescale_q(st->start_time, st->time_base, microseconds);
+    return kn_input_is_whole(in, said_us, end_us == KN_NO_TIME ? 0 : file_time_us(in, end_us) - start_us, err);
 }
 
 // Signs of damage that reading passes over.
@@ -369,7 +377,8 @@ static kn_code feed_part(struct kn_feed *feed, const struct kn_feed_part *part, 
     if (rc == KN_OK && feed->kind != AVMEDIA_TYPE_SUBTITLE) {
         pthread_mutex_lock(&run->lock);
         in->n_read++;
-        in->read_us = FFMAX(in->read_us, end_us == KN_NO_TIME ? 0 : end_us - in->offset_us);
+        if (end_us != KN_NO_TIME)
+            in->read_us = FFMAX(in->read_us, file_time_us(in, end_us) - kn_input_start_us(in->input));
         pthread_mutex_unlock(&run->lock);
     }
     return rc == KN_OK ? part_judge(feed, part, end_us, err) : rc;

@@ -68,6 +68,7 @@ struct kn_output_run {
     int group;                            // -1: the flat form
     struct kn_timeline timeline;
     int64_t duration_us; // expected; KN_NO_TIME
+    uint64_t copied;     // a bit for each track whose packets are copied as they are
     struct kn_video_plan video; // when has_video
     bool has_video;
     struct kn_sink *sink;         // owned

@@ -40,6 +40,15 @@ class Sound(ConvertCase):
                                capture_output=True, text=True).stderr
         self.assertAlmostEqual(float(re.search(r"silence_end: ([\d.]+)", found).group(1)), 0.7, delta=0.04)
 
+    def test_late_pictures_are_no_sign_of_a_cut_file(self):
+        length = float(streams("v.mp4", "video")[0]["duration"])
+        for late in ("late-pictures.mkv", "late-pictures.mp4"):
+            ffmpeg("-itsoffset", "6", "-i", "v.mp4", "-f", "lavfi", "-i", f"sine=d={6 + length}", "-map", "0:v",
+                   "-map", "1:a", "-c:v", "copy", "-c:a", "aac", late)
+            self.done([output("c.mp4")], [late])
+            for kind in ("video", "audio"):  # the film begins with its pictures
+                self.assertAlmostEqual(float(streams("c.mp4", kind)[0]["duration"]), length, delta=0.1)
+
     def test_he_aac_is_refused_or_replaced_by_name(self):
         if "libfdk_aac" in sh("ffmpeg", "-v", "error", "-encoders"):
             self.skipTest("libfdk_aac is installed")

@@ -40,7 +40,8 @@ static void help_print(void)
         "       kinora captions FILE… --list\n\n"
         "Take the captions out of films (Matroska, WebM, MP4, MPEG-TS and more), or read caption files\n"
         "(SubRip, WebVTT, ASS, SSA, TTML, SCC, SAMI, MicroDVD and more, in any encoding), and write them as\n"
-        "SubRip, WebVTT or ASS. Of a film with an index only the captions are read.\n\n"
+        "SubRip, WebVTT or ASS. Of a film with an index only the captions are read. Captions made of pictures\n"
+        "(PGS, VobSub, DVB, XSUB) are read with Tesseract, in the language that the stream says.\n\n"
         "options\n"
         "  -o, --output PATH     the file, or a folder ('out/'); {name} is the input's name without its\n"
         "                        extension, {streamindex} the stream's number in a film, from 0,\n"
@@ -65,6 +66,7 @@ static void help_print(void)
         "  kinora captions film.mkv -o 'film.{streamindex}.{autoext}'\n"
         "  kinora captions film.mkv --list\n"
         "  kinora captions film.srt -o film.vtt\n"
+        "  kinora captions disc.sup --ocr-language eng --fix-ocr -o disc.srt\n"
         "  kinora captions film.zh.srt --language zh --shift -1.5 -o film.ass\n"
         "  kinora captions *.ass -o 'out/{name}.{autoext}' --format srt --remove-hearing-impaired");
 }

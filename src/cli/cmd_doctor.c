@@ -229,6 +229,12 @@ static void judge(json_t *report)
                     "seccomp and limits hold; Linux 5.13 and newer have it");
     if (media && json_integer_value(json_object_get(media, "Fonts")) == 0)
         verdict_add(warnings, "fonts", "there are none", "install fonts-noto for text watermarks");
+    const json_t *ocr = json_object_get(media, "Ocr");
+    if (ocr && !json_is_true(json_object_get(ocr, "Works"))) {
+        char advice[200];
+        (void)snprintf(advice, sizeof(advice), "install %s", kn_json_get(ocr, "Package", ""));
+        verdict_add(warnings, "captions made of pictures", "they cannot be read", advice);
+    }
     if (json_is_true(json_object_get(json_object_get(report, "Data"), "IsLow")))
         verdict_add(warnings, "disk", "less than 8 GiB are free", "free some before long films");
     (void)json_object_set_new(report, "Problems", problems);
@@ -275,6 +281,20 @@ static void rows_print(const json_t *media, const char *list, const char *headin
     }
 }
 
+static void ocr_print(const json_t *ocr)
+{
+    size_t i;
+    const json_t *language;
+    if (!json_is_true(json_object_get(ocr, "Works"))) {
+        (void)printf("text in pictures: no, needs %s\n", kn_json_get(ocr, "Package", "a newer kinora-worker"));
+        return;
+    }
+    (void)printf("text in pictures: %s %s:", kn_json_get(ocr, "Engine", ""), kn_json_get(ocr, "Version", ""));
+    json_array_foreach(json_object_get(ocr, "Languages"), i, language)
+        (void)printf(" %s", json_string_value(language));
+    (void)puts("");
+}
+
 static void media_print(const json_t *media)
 {
     const json_t *sandbox = json_object_get(media, "Sandbox");
@@ -286,6 +306,7 @@ static void media_print(const json_t *media)
     rows_print(media, "Filters", "filters, likewise");
     (void)printf("fonts: %lld families and styles\n",
                  (long long)json_integer_value(json_object_get(media, "Fonts")));
+    ocr_print(json_object_get(media, "Ocr"));
     (void)printf("sandbox: seccomp %s, Landlock %lld\n",
                  json_is_true(json_object_get(sandbox, "Seccomp")) ? "yes" : "no",
                  (long long)json_integer_value(json_object_get(sandbox, "Landlock")));

@@ -21,7 +21,9 @@
 #include <libswresample/swresample.h>
 #include <libswscale/swscale.h>
 
+#include "base/arena.h"
 #include "base/cleanup.h"
+#include "engine/caption/ocr.h"
 #include "worker/lockdown.h"
 #include "worker/proof.h"
 
@@ -132,6 +134,21 @@ static int fonts_count(void)
     return n;
 }
 
+/* ---- reading text in pictures ---- */
+static json_t *ocr_report(void)
+{
+    kn_auto(kn_arena_clear) struct kn_arena arena = {0};
+    int n = 0;
+    const char **names = kn_ocr_languages(&arena, &n);
+    const char *version = kn_ocr_version();
+    json_t *languages = json_array();
+    for (int i = 0; i < n; i++)
+        (void)json_array_append_new(languages, json_string(names[i]));
+    const char *package = !version ? "libtesseract5" : n == 0 ? "tesseract-ocr-eng" : NULL;
+    return json_pack("{s:s, s:b, s:s*, s:o, s:s*}", "Engine", "Tesseract", "Works", !package, "Version", version,
+                     "Languages", languages, "Package", package);
+}
+
 /* ---- the sandbox ---- */
 
 // What a locked-down child may still do: nothing of this.
@@ -191,7 +208,7 @@ json_t *kn_worker_report(void)
     av_log_set_level(AV_LOG_QUIET);
     (void)setenv("SVT_LOG", "0", 1);
     json_t *sandbox = sandbox_report(); // before any library has started a thread
-    return json_pack("{s:{s:s, s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:i, s:o}", "Libraries",
+    return json_pack("{s:{s:s, s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:i, s:o, s:o}", "Libraries",
                      "FFmpeg", av_version_info(), "libavformat", version_text(avformat_version()),
                      "libavcodec", version_text(avcodec_version()), "libavfilter",
                      version_text(avfilter_version()), "libswscale",
@@ -199,5 +216,5 @@ json_t *kn_worker_report(void)
                      version_text(swresample_version()), "Sandbox", sandbox, "Encoders",
                      rows_report(encoders, KN_COUNT(encoders), encoder_works), "Decoders",
                      rows_report(decoders, KN_COUNT(decoders), decoder_works), "Fonts",
-                     fonts_count(), "Filters", rows_report(filters, KN_COUNT(filters), filter_works));
+                     fonts_count(), "Filters", rows_report(filters, KN_COUNT(filters), filter_works), "Ocr", ocr_report());
 }

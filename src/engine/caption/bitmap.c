@@ -15,15 +15,22 @@
 // A repeat this soon after the end is the same caption.
 #define MAX_BLINK_US (KN_SECOND / 10)
 #define MILLISECOND_US 1000
+#define DVB_SEGMENT 0x0F // sync_byte, ETSI EN 300 743, 7.2
 // Alpha from which a pixel counts as seen.
 #define SEEN_ALPHA 32
+// A picture that grows this soon is one caption that is built word by word.
+#define MAX_BUILD_US (7 * KN_SECOND / 10)
+// How far a channel of a colour may be off for the same pixel of a growing picture.
+#define COLOUR_SLACK 24
 
 struct kn_bitmap_reader {
     AVCodecContext *decoder; // owned
     AVPacket *packet;        // owned
     struct kn_bitmap shown;  // end_us: what its packet says, or KN_NO_TIME
     int64_t seen;            // its opacity, summed over all pixels; 0 while invisible
+    int64_t stage_us;        // when it came to look as it does
     int width, height;
+    enum kn_caption_codec codec;
 };
 
 void kn_bitmap_clear(struct kn_bitmap *bitmap)
@@ -78,6 +85,7 @@ kn_code kn_bitmap_reader_new(struct kn_bitmap_reader **out_reader, enum kn_capti
     kn_auto(kn_bitmap_reader_free) struct kn_bitmap_reader *reader = calloc(1, sizeof(*reader));
     if (!reader)
         return kn_fail(err, KN_ENOMEM, "no memory to read captions made of pictures");
+    reader->codec = codec;
     reader->width = width;
     reader->height = height;
     const kn_code rc = decoder_open(reader, decoder, private_bytes, n, err);
@@ -179,17 +187,53 @@ static bool bitmap_equal(const struct kn_bitmap *a, const struct kn_bitmap *b)
     return true;
 }
 
+static uint32_t colour_at(const struct kn_bitmap *bitmap, int x, int y)
+{
+    for (int i = 0; i < bitmap->n_objects; i++) {
+        const struct kn_bitmap_object *object = &bitmap->objects[i];
+        const int dx = x - object->x, dy = y - object->y;
+        if (dx >= 0 && dy >= 0 && dx < object->width && dy < object->height)
+            return object->palette[object->indices[(size_t)dy * (size_t)object->width + (size_t)dx]];
+    }
+    return 0;
+}
+
+static bool is_like(uint32_t a, uint32_t b)
+{
+    for (int shift = 0; shift < 32; shift += 8)
+        if (abs((int)(a >> shift & 255) - (int)(b >> shift & 255)) > COLOUR_SLACK)
+            return false;
+    return true;
+}
+
+// Whether everything that `part` shows is in `whole` too, at the same place.
+static bool bitmap_contains(const struct kn_bitmap *whole, const struct kn_bitmap *part)
+{
+    for (int i = 0; i < part->n_objects; i++) {
+        const struct kn_bitmap_object *object = &part->objects[i];
+        const uint8_t *pixel = object->indices;
+        for (int y = 0; y < object->height; y++)
+            for (int x = 0; x < object->width; x++) {
+                const uint32_t colour = object->palette[*pixel++];
+                if (colour >> 24 >= SEEN_ALPHA && !is_like(colour, colour_at(whole, object->x + x, object->y + y)))
+                    return false;
+            }
+    }
+    return true;
+}
+
 /* ---- what is shown when ---- */
 // Hands out what is shown, which ends at `end_us` at the latest.
 static void shown_end(struct kn_bitmap_reader *reader, int64_t end_us, struct kn_bitmap *out, bool *out_has)
 {
     struct kn_bitmap *shown = &reader->shown;
     if (shown->n_objects && reader->seen > 0) {
-        const int64_t latest_us = shown->end_us != KN_NO_TIME ? shown->end_us : shown->start_us + MAX_UNSAID_US;
+        const bool knows_end = shown->end_us != KN_NO_TIME && shown->end_us > shown->start_us;
+        const int64_t latest_us = knows_end ? shown->end_us : shown->start_us + MAX_UNSAID_US;
         const bool is_said = end_us != KN_NO_TIME && end_us > shown->start_us;
         *out = *shown;
         // A clearing packet is the truth; without one the packet's own word or the limit is.
-        out->end_us = is_said && (shown->end_us == KN_NO_TIME || end_us < latest_us) ? end_us : latest_us;
+        out->end_us = is_said && (!knows_end || end_us < latest_us) ? end_us : latest_us;
         out->frame_width = reader->decoder->width;
         out->frame_height = reader->decoder->height;
         *out_has = true;
@@ -197,6 +241,25 @@ static void shown_end(struct kn_bitmap_reader *reader, int64_t end_us, struct kn
     }
     kn_bitmap_clear(shown);
     reader->seen = 0;
+}
+
+// Whether `next` is what is shown, and a word more. It then is what is shown, from the first word on.
+static bool shown_grows(struct kn_bitmap_reader *reader, struct kn_bitmap *next)
+{
+    struct kn_bitmap *shown = &reader->shown;
+    if (!next->n_objects || reader->seen == 0 || next->start_us - reader->stage_us > MAX_BUILD_US ||
+        (shown->end_us != KN_NO_TIME && next->start_us > shown->end_us + MAX_BLINK_US))
+        return false;
+    const int64_t seen = bitmap_seen(next);
+    if (seen <= reader->seen || !bitmap_contains(next, shown))
+        return false;
+    reader->stage_us = next->start_us;
+    next->start_us = shown->start_us;
+    kn_bitmap_clear(shown);
+    *shown = *next;
+    reader->seen = seen;
+    *next = (struct kn_bitmap){0};
+    return true;
 }
 
 // Whether `next` goes on with what is shown; its colours are kept if they are easier to see.
@@ -233,12 +296,13 @@ static kn_code subtitle_take(struct kn_bitmap_reader *reader, const AVSubtitle *
     const kn_code rc = bitmap_take(&next, subtitle, err);
     if (rc != KN_OK)
         return rc;
-    if (shown_goes_on(reader, &next)) {
+    if (shown_goes_on(reader, &next) || shown_grows(reader, &next)) {
         kn_bitmap_clear(&next);
         return KN_OK;
     }
     shown_end(reader, next.start_us, out, out_has);
     reader->shown = next;
+    reader->stage_us = next.start_us;
     reader->seen = bitmap_seen(&next);
     return KN_OK;
 }
@@ -249,6 +313,8 @@ kn_code kn_bitmap_reader_packet(struct kn_bitmap_reader *reader, const struct kn
     *out_has = false;
     if (packet->n == 0 || packet->n > KN_MAX_CAPTION_BITMAP_PACKET)
         return kn_fail(err, KN_EMEDIA, "a packet of %zu bytes is no picture", packet->n);
+    if (reader->codec == KN_CAPTION_DVB && packet->bytes[0] != DVB_SEGMENT)
+        return KN_OK; // stuffing
     av_packet_unref(reader->packet);
     int av = av_new_packet(reader->packet, (int)packet->n);
     if (av < 0)

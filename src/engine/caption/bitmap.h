@@ -9,7 +9,8 @@
  *
  * A picture is over when the next one comes, or the clearing packet, or at the end its packet names, so it
  * is handed out one packet late. A picture that is sent again, or whose colours alone change (a fade), goes
- * on: it is one caption, kept as it was when it was easiest to see.
+ * on: it is one caption, kept as it was when it was easiest to see. So does one that grows word by word: each
+ * picture has all of the one before, a moment later; kept is the last.
  * Thread-safety: a reader belongs to one thread.
  */
 #include <stdbool.h>

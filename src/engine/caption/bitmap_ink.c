@@ -21,8 +21,11 @@
 #define LINE_PX 48
 #define LEAST_LINE_PX 36
 #define MOST_LINE_PX 64
-#define MARGIN_PX 12
+#define MARGIN_PX 24
 #define MOST_SCALE 4.0
+// A line is parted only if it is high enough for two, at a row with this part of the ink of its fullest row.
+#define LEAST_SPLIT_PX 24
+#define VALLEY_PART 8
 // Specks in a large picture are no small text.
 #define MOST_SCALED_PX 1e7
 // A gap of this part of a line's height parts two lines; dots of an i and accents are nearer.
@@ -31,7 +34,7 @@
 #define SLANT_STEP 6
 #define N_SLANTS 7
 #define LEAST_SLANT 12
-#define SLANT_GAIN 1.2
+#define SLANT_GAIN 1.05
 
 // Ink before it is scaled: 255 is full ink.
 struct plane {
@@ -122,26 +125,54 @@ static kn_code plane_fill(struct plane *plane, const struct kn_bitmap_object *ob
 }
 
 /* ---- lines ---- */
-static bool row_has_ink(const struct plane *plane, int y)
+// Pixels with ink of each row.
+static void profile_make(const struct plane *plane, int *profile)
 {
-    const uint8_t *row = plane->pixels + (size_t)y * (size_t)plane->width;
-    for (int x = 0; x < plane->width; x++)
-        if (row[x] >= STRONG)
-            return true;
-    return false;
+    for (int y = 0; y < plane->height; y++) {
+        const uint8_t *row = plane->pixels + (size_t)y * (size_t)plane->width;
+        profile[y] = 0;
+        for (int x = 0; x < plane->width; x++)
+            profile[y] += row[x] >= STRONG;
+    }
 }
 
-static int lines_find(const struct plane *plane, struct line *lines)
+static int lines_find(const struct plane *plane, const int *profile, struct line *lines)
 {
     int n = 0;
-    bool was_ink = false;
     for (int y = 0; y < plane->height; y++) {
-        const bool is_ink = row_has_ink(plane, y);
-        if (is_ink && !was_ink && n < KN_MAX_INK_LINES)
+        if (profile[y] && (y == 0 || !profile[y - 1]) && n < KN_MAX_INK_LINES)
             lines[n++] = (struct line){.top = y};
-        if (is_ink)
+        if (profile[y])
             lines[n - 1].bottom = y + 1;
-        was_ink = is_ink;
+    }
+    return n;
+}
+
+// Two lines of which letters touch: the row to part them at, 0 when it is one line. A line is full of ink in
+// its middle, where its small letters are; two have a valley there.
+static int valley_find(const int *profile, const struct line *line)
+{
+    const int height = line->bottom - line->top;
+    int most = 0, lowest = line->top + height / 4;
+    for (int y = line->top; y < line->bottom; y++)
+        most = profile[y] > most ? profile[y] : most;
+    for (int y = lowest; y < line->bottom - height / 4; y++)
+        lowest = profile[y] < profile[lowest] ? y : lowest;
+    return height >= LEAST_SPLIT_PX && profile[lowest] * VALLEY_PART < most ? lowest : 0;
+}
+
+static int lines_split(const int *profile, struct line *lines, int n)
+{
+    for (int i = 0; i < n && n < KN_MAX_INK_LINES;) {
+        const int at = valley_find(profile, &lines[i]);
+        if (!at) {
+            i++;
+            continue;
+        }
+        memmove(&lines[i + 2], &lines[i + 1], (size_t)(n - i - 1) * sizeof(lines[0]));
+        lines[i + 1] = (struct line){.top = at, .bottom = lines[i].bottom};
+        lines[i].bottom = at;
+        n++;
     }
     return n;
 }
@@ -149,6 +180,17 @@ static int lines_find(const struct plane *plane, struct line *lines)
 static int line_height(const struct line *line)
 {
     return line->bottom - line->top;
+}
+
+static bool lines_are_regular(const struct line *lines, int n)
+{
+    int most = 0, least = INT32_MAX;
+    for (int i = 0; i < n; i++) {
+        const int height = line_height(&lines[i]);
+        most = height > most ? height : most;
+        least = height < least ? height : least;
+    }
+    return least * 2 >= most; // "on" has neither ascender nor descender: it is half as high as "of gold"
 }
 
 static int tallest(const struct line *lines, int n)
@@ -262,7 +304,7 @@ static kn_code page_make(struct kn_ink *ink, const struct plane *plane, int left
     ink->width = scaled_width + 2 * MARGIN_PX;
     ink->height = scaled_height + 2 * MARGIN_PX;
     const size_t n = (size_t)ink->width * (size_t)ink->height;
-    ink->pixels = calloc(n + 64, 1); // swscale writes in vectors
+    ink->pixels = calloc(n, 1);
     if (!ink->pixels)
         return kn_fail(err, KN_ENOMEM, "no memory for a picture of %d x %d pixels", ink->width, ink->height);
     uint8_t *at = ink->pixels + (size_t)MARGIN_PX * (size_t)ink->width + MARGIN_PX;
@@ -271,18 +313,41 @@ static kn_code page_make(struct kn_ink *ink, const struct plane *plane, int left
         for (int y = 0; y < height; y++)
             memcpy(at + (size_t)y * (size_t)ink->width, from + (size_t)y * (size_t)plane->width, (size_t)width);
     } else {
+        // swscale writes whole vectors, beyond the end of a row: not onto the page.
+        const int stride = (scaled_width + 63) / 64 * 64 + 64;
+        kn_auto(kn_free) uint8_t *scaled = malloc((size_t)stride * (size_t)scaled_height + 64);
         struct SwsContext *sws =
             sws_getContext(width, height, AV_PIX_FMT_GRAY8, scaled_width, scaled_height, AV_PIX_FMT_GRAY8,
                            (scale > 1 ? SWS_LANCZOS : SWS_AREA) | SWS_ACCURATE_RND | SWS_BITEXACT, NULL, NULL, NULL);
-        if (!sws)
+        if (!sws || !scaled) {
+            sws_freeContext(sws);
             return kn_fail(err, KN_ENOMEM, "no memory to scale a picture of %d x %d pixels", width, height);
-        (void)sws_scale(sws, (const uint8_t *const[]){from}, (int[]){plane->width}, 0, height, (uint8_t *const[]){at},
-                        (int[]){ink->width});
+        }
+        (void)sws_scale(sws, (const uint8_t *const[]){from}, (int[]){plane->width}, 0, height,
+                        (uint8_t *const[]){scaled}, (int[]){stride});
+        for (int y = 0; y < scaled_height; y++)
+            memcpy(at + (size_t)y * (size_t)ink->width, scaled + (size_t)y * (size_t)stride, (size_t)scaled_width);
         sws_freeContext(sws);
     }
     for (size_t i = 0; i < n; i++)
         ink->pixels[i] = (uint8_t)(255 - ink->pixels[i]);
     return KN_OK;
+}
+
+// The lines on the page, each with half of the paper between it and its neighbours.
+static void page_lines(struct kn_ink *ink, const struct line *lines, int n, double scale)
+{
+    for (int i = 0; i < n; i++) {
+        const double top = i > 0 ? (lines[i - 1].bottom + lines[i].top) / 2.0 : lines[0].top;
+        const double bottom = i + 1 < n ? (lines[i].bottom + lines[i + 1].top) / 2.0 : lines[i].bottom;
+        ink->lines[i] = (struct kn_ink_line){
+            .top = i > 0 ? MARGIN_PX + (int)((top - lines[0].top) * scale) : 0,
+            .bottom = i + 1 < n ? MARGIN_PX + (int)((bottom - lines[0].top) * scale) : ink->height,
+            .is_italic = lines[i].slant > 0,
+        };
+    }
+    ink->n_lines = n;
+    ink->is_regular = lines_are_regular(lines, n);
 }
 
 kn_code kn_ink_make(struct kn_ink *ink, const struct kn_bitmap_object *object, struct kn_error *err)
@@ -296,16 +361,18 @@ kn_code kn_ink_make(struct kn_ink *ink, const struct kn_bitmap_object *object, s
     kn_code rc = plane_fill(&plane, object, text, err);
     if (rc != KN_OK)
         return rc;
-    const int n_lines = lines_join(lines, lines_find(&plane, lines));
+    kn_auto(kn_free) uint32_t *columns = malloc((size_t)plane.width * sizeof(*columns));
+    kn_auto(kn_free) int *profile = malloc((size_t)plane.height * sizeof(*profile));
+    if (!columns || !profile)
+        return kn_fail(err, KN_ENOMEM, "no memory for a picture");
+    profile_make(&plane, profile);
+    int n_lines = lines_join(lines, lines_find(&plane, profile, lines));
     if (n_lines == 0)
         return KN_OK;
-    kn_auto(kn_free) uint32_t *columns = malloc((size_t)plane.width * sizeof(*columns));
-    if (!columns)
-        return kn_fail(err, KN_ENOMEM, "no memory for a picture");
+    n_lines = lines_split(profile, lines, n_lines);
     for (int i = 0; i < n_lines; i++) {
         slant_measure(&plane, &lines[i], columns);
         line_set_upright(&plane, &lines[i]);
-        ink->is_italic[i] = lines[i].slant > 0;
     }
     int left, right;
     columns_with_ink(&plane, &left, &right);
@@ -317,9 +384,10 @@ kn_code kn_ink_make(struct kn_ink *ink, const struct kn_bitmap_object *object, s
     scale = scale > MOST_SCALE ? MOST_SCALE : scale;
     if (scale * scale * (right - left) * (bottom - top) > MOST_SCALED_PX)
         scale = 1;
-    ink->n_lines = n_lines;
     rc = page_make(ink, &plane, left, top, right, bottom, scale, err);
-    if (rc != KN_OK)
+    if (rc == KN_OK)
+        page_lines(ink, lines, n_lines, scale);
+    else
         kn_ink_clear(ink);
     return rc;
 }

@@ -16,11 +16,18 @@
 // Lines of text in one picture; what is beyond them is read with the last.
 #define KN_MAX_INK_LINES 16
 
+// A line of text on the page, with the paper above and below that is its own.
+struct kn_ink_line {
+    int top, bottom; // rows [top, bottom)
+    bool is_italic;  // slanted in the picture; upright on the page
+};
+
 struct kn_ink {
     uint8_t *pixels; // owned: width * height, 0 is ink, 255 is paper
     int width, height;
+    struct kn_ink_line lines[KN_MAX_INK_LINES];
     int n_lines;     // rows of text that were told apart
-    bool is_italic[KN_MAX_INK_LINES]; // slanted in the picture; upright in `pixels`
+    bool is_regular; // they are of one size, as lines of text are and parts of characters are not
 };
 
 /*

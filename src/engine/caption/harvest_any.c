@@ -15,6 +15,7 @@
 #include "base/strings.h"
 #include "engine/caption/harvest_cc.h"
 #include "engine/caption/harvest_part.h"
+#include "engine/caption/vobsub.h"
 #include "engine/media/input.h"
 
 // How much of a film is read in search of closed captions, whatever its clock says.
@@ -396,17 +397,54 @@ static kn_code open_with_libavformat(struct kn_harvest *harvest, const char *uri
     return KN_OK;
 }
 
+/* ---- an index with its pictures in another file ---- */
+// Takes `source` when it is an index; leaves *out_harvest NULL when it is none.
+static kn_code open_vobsub(struct kn_harvest **out_harvest, struct kn_source **source,
+                           const struct kn_input_env *env, struct kn_error *err)
+{
+    uint8_t head[32];
+    size_t n = 0;
+    kn_code rc = kn_source_read_at(*source, 0, head, sizeof(head), &n, err);
+    if (rc != KN_OK || !kn_vobsub_is_one(head, n))
+        return rc;
+    kn_auto(kn_free) char *uri = kn_vobsub_pictures_uri((*source)->uri);
+    if (!uri)
+        return kn_fail_as(err, KN_EMEDIA, "ResourceContentBad",
+                          "'%s' is an index of pictures, and its name does not end in .idx as theirs ends in .sub",
+                          (*source)->uri);
+    kn_auto(kn_source_free) struct kn_source *pictures = NULL;
+    rc = env->open(env->impl, uri, &pictures, err);
+    if (rc != KN_OK) {
+        (void)kn_error_prefix(err, "'%s' has its pictures elsewhere", (*source)->uri);
+        return rc;
+    }
+    kn_auto(kn_harvest_free) struct kn_harvest *harvest = calloc(1, sizeof(*harvest));
+    if (!harvest)
+        return kn_fail(err, KN_ENOMEM, "no memory to open '%s'", uri);
+    harvest->facts.end_us = KN_NO_TIME;
+    kn_window_init(&harvest->window, KN_TAKE(*source), env->stop);
+    rc = kn_vobsub_open(harvest, &pictures, err);
+    if (rc == KN_OK)
+        *out_harvest = KN_TAKE(harvest);
+    return rc;
+}
+
 kn_code kn_harvest_open_any(struct kn_harvest **out_harvest, const char *uri,
                             const struct kn_input_env *env, struct kn_error *err)
 {
     *out_harvest = NULL;
-    struct kn_source *source = NULL;
+    kn_auto(kn_source_free) struct kn_source *source = NULL;
     kn_code rc = env->open(env->impl, uri, &source, err);
     if (rc != KN_OK)
         return rc;
     kn_auto(kn_harvest_free) struct kn_harvest *own = NULL;
     struct kn_error own_error = {0};
     rc = kn_harvest_open(&own, &source, env->stop, &own_error);
+    if (rc == KN_EUNSUP) {
+        const kn_code index = open_vobsub(out_harvest, &source, env, err);
+        if (index != KN_OK || *out_harvest)
+            return index;
+    }
     kn_source_free(&source);
     int n_tracks = 0;
     if (rc == KN_OK)

@@ -1,8 +1,8 @@
 #pragma once
 /*
- * Harvest, of any film: Matroska and MP4 by their own readers (harvest.h), everything else, and captions
- * that lie inside pictures (CEA-608 and 708 in H.264, HEVC and MPEG-2), through libavformat, which must
- * read the whole file.
+ * Harvest, of any film: Matroska, MP4 and VobSub's pairs of files by their own readers (harvest.h,
+ * vobsub.h), everything else, and captions that lie inside pictures (CEA-608 and 708 in H.264, HEVC and
+ * MPEG-2), through libavformat, which must read the whole file.
  *
  * A picture stream with closed captions is one track of codec KN_CAPTION_CEA608 behind the others; its
  * packets are cc_data triplets of all channels, in the order they are shown. They are looked for in the

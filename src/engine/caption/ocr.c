@@ -14,6 +14,7 @@
 
 #include <tesseract/capi.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/strings.h"
 
@@ -246,7 +247,7 @@ kn_code kn_ocr_language(const char *language, struct kn_arena *arena, const char
 /* ---- reading ---- */
 struct kn_ocr {
     TessBaseAPI *handle; // owned
-    bool is_one_line;    // the page mode that is set
+    TessPageSegMode mode; // that is set
 };
 
 static void settings_make(TessBaseAPI *handle)
@@ -254,20 +255,28 @@ static void settings_make(TessBaseAPI *handle)
     static const char *const settings[][2] = {
         {"debug_file", "/dev/null"},      {"user_defined_dpi", PAGE_DPI},
         {"tessedit_do_invert", "0"},      // it is always dark on white
+        {"tessedit_char_blacklist", "|"}, // in captions it is always an I or an l
         {"tessedit_enable_doc_dict", "0"}, // what was read before is not to change what is read now
-        {"classify_enable_learning", "0"},
     };
     for (size_t i = 0; i < KN_COUNT(settings); i++)
         (void)tess.set_variable(handle, settings[i][0], settings[i][1]); // a name it does not know does no harm
 }
 
+kn_code kn_ocr_check(struct kn_error *err)
+{
+    if (library_is_there())
+        return KN_OK;
+    return kn_fail_as(err, KN_EUNSUP, "OcrMissing",
+                      "pictures of text cannot be read without Tesseract (%s): install 'libtesseract5'",
+                      tess.problem);
+}
+
 kn_code kn_ocr_new(struct kn_ocr **out_ocr, const char *names, struct kn_error *err)
 {
     *out_ocr = NULL;
-    if (!library_is_there())
-        return kn_fail_as(err, KN_EUNSUP, "OcrMissing",
-                          "pictures of text cannot be read without Tesseract (%s): install 'libtesseract5'",
-                          tess.problem);
+    const kn_code rc = kn_ocr_check(err);
+    if (rc != KN_OK)
+        return rc;
     kn_auto(kn_ocr_free) struct kn_ocr *ocr = calloc(1, sizeof(*ocr));
     if (!ocr || !(ocr->handle = tess.create()))
         return kn_fail(err, KN_ENOMEM, "no memory for Tesseract");
@@ -275,7 +284,8 @@ kn_code kn_ocr_new(struct kn_ocr **out_ocr, const char *names, struct kn_error *
         return kn_fail_as(err, KN_EUNSUP, "OcrLanguageMissing",
                           "Tesseract cannot load '%s' from '%s': install its packages again", names, model_folder());
     settings_make(ocr->handle);
-    tess.set_mode(ocr->handle, PSM_SINGLE_BLOCK);
+    ocr->mode = PSM_SINGLE_BLOCK;
+    tess.set_mode(ocr->handle, ocr->mode);
     *out_ocr = KN_TAKE(ocr);
     return KN_OK;
 }
@@ -291,23 +301,49 @@ void kn_ocr_free(struct kn_ocr **ocr)
     *ocr = NULL;
 }
 
-kn_code kn_ocr_read(struct kn_ocr *ocr, const uint8_t *pixels, int width, int height, bool is_one_line,
-                    struct kn_arena *arena, const char **out_text, double *out_confidence,
-                    struct kn_error *err)
+// Adds what the rows [top, bottom) of the page say, as lines of their own; false when that is nothing.
+static bool rows_read(struct kn_ocr *ocr, const struct kn_ocr_page *page, int top, int bottom, TessPageSegMode mode,
+                      struct kn_buf *out, double *confidence)
 {
-    if (is_one_line != ocr->is_one_line)
-        tess.set_mode(ocr->handle, is_one_line ? PSM_SINGLE_LINE : PSM_SINGLE_BLOCK);
-    ocr->is_one_line = is_one_line;
-    tess.set_image(ocr->handle, pixels, width, height, 1, width);
+    if (mode != ocr->mode)
+        tess.set_mode(ocr->handle, mode);
+    ocr->mode = mode;
+    // Rows as an image of their own: of a rectangle of a larger one Tesseract's network sees the wrong rows.
+    tess.set_image(ocr->handle, page->pixels + (size_t)top * (size_t)page->width, page->width, bottom - top, 1,
+                   page->width);
     char *text = tess.text(ocr->handle);
-    const int confidence = text ? tess.confidence(ocr->handle) : 0;
     size_t n = text ? strlen(text) : 0;
     while (n > 0 && strchr("\n\f ", text[n - 1]))
         n--;
-    *out_text = kn_arena_strndup(arena, text ? text : "", n);
-    *out_confidence = confidence / 100.0;
+    if (n > 0) {
+        const double sure = tess.confidence(ocr->handle) / 100.0;
+        *confidence = sure < *confidence ? sure : *confidence;
+        if (out->len)
+            kn_buf_putc(out, '\n');
+        kn_buf_add(out, text, n);
+    }
     if (text)
         tess.delete_text(text);
+    return n > 0;
+}
+
+kn_code kn_ocr_read(struct kn_ocr *ocr, const struct kn_ocr_page *page, struct kn_arena *arena,
+                    const char **out_text, double *out_confidence, struct kn_error *err)
+{
+    // A page of which a line says nothing is read as a whole; one that then says nothing, as it stands.
+    static const TessPageSegMode wholes[] = {PSM_SINGLE_BLOCK, PSM_RAW_LINE};
+    kn_auto(kn_buf_clear) struct kn_buf text = {0};
+    double confidence = 1;
+    bool is_read = page->n_lines > 0;
+    for (int i = 0; i < page->n_lines && is_read; i++)
+        is_read = rows_read(ocr, page, page->lines[i].top, page->lines[i].bottom, PSM_SINGLE_LINE, &text, &confidence);
+    for (size_t i = 0; i < KN_COUNT(wholes) && !is_read; i++) {
+        kn_buf_reset(&text);
+        confidence = 1;
+        is_read = rows_read(ocr, page, 0, page->height, wholes[i], &text, &confidence);
+    }
     tess.clear(ocr->handle);
+    *out_text = kn_buf_ok(&text) ? kn_arena_strdup(arena, kn_buf_text(&text)) : NULL;
+    *out_confidence = text.len ? confidence : 0;
     return *out_text ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for a caption");
 }

@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "engine/caption/bitmap_ink.h"
 
 struct kn_ocr;
 
@@ -27,24 +28,32 @@ struct kn_ocr;
 kn_code kn_ocr_language(const char *language, struct kn_arena *arena, const char **out_names,
                         struct kn_error *err);
 
+/* Whether Tesseract is there at all. KN_EUNSUP reason "OcrMissing": what is to be installed. */
+kn_code kn_ocr_check(struct kn_error *err);
+
 /*
- * KN_EUNSUP  reason "OcrMissing" or "OcrLanguageMissing": what is to be installed
+ * KN_EUNSUP  as kn_ocr_check(), or reason "OcrLanguageMissing"
  */
 kn_code kn_ocr_new(struct kn_ocr **out_ocr, const char *names, struct kn_error *err);
 void kn_ocr_free(struct kn_ocr **ocr);
+
+// A page: its pixels, and where its lines are if that is known.
+struct kn_ocr_page {
+    const uint8_t *pixels; // borrowed: width * height, 0 is black
+    int width, height;
+    const struct kn_ink_line *lines; // borrowed; read one by one
+    int n_lines;                     // 0: they are looked for
+};
 
 /*
  * The text of a page: lines as the picture has them, '\n' between them, none at the end. An empty text means
  * that nothing could be read.
  *
- *   pixels        width * height, 0 is black
- *   is_one_line   the page holds one line of text
- *   out_text      UTF-8, owned by `arena`
- *   out_confidence  0 to 1
+ *   out_text        UTF-8, owned by `arena`
+ *   out_confidence  0 to 1, the least of its lines
  */
-kn_code kn_ocr_read(struct kn_ocr *ocr, const uint8_t *pixels, int width, int height, bool is_one_line,
-                    struct kn_arena *arena, const char **out_text, double *out_confidence,
-                    struct kn_error *err);
+kn_code kn_ocr_read(struct kn_ocr *ocr, const struct kn_ocr_page *page, struct kn_arena *arena,
+                    const char **out_text, double *out_confidence, struct kn_error *err);
 
 /* The library's version, NULL when it is not there. Static. */
 const char *kn_ocr_version(void);

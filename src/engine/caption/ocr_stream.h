@@ -7,7 +7,7 @@
  *     kn_ocr_stream_packet(stream, &packet, &err);           for each
  *     kn_ocr_stream_end(stream, media_end_us, &err);         once: the list is finished
  *
- * Equal pictures are read once. A picture of which nothing could be read is a cue that says "[?]", with a
+ * Pictures are kept and read at the end (ocr_pages.h), equal ones once. A picture of which nothing could be read is a cue that says "[?]", with a
  * warning: its time is worth something. Pictures in the upper third of the frame are a cue anchored there.
  */
 #include "engine/caption/cue.h"
@@ -17,13 +17,18 @@ struct kn_ocr_options {
     const char *language; // instead of the track's own; NULL: the track's
     const char *fallback; // when neither says one; NULL for none
     bool corrects;        // ocr_text.h
+    int n_threads;        // at most; at least 1
+    // Asked and told while kn_ocr_stream_end() reads, the first by any thread; may be NULL.
+    bool (*is_cancelled)(void *impl);
+    void (*progress)(void *impl, double part);
+    void *impl; // borrowed until kn_ocr_stream_free()
 };
 
 struct kn_ocr_facts {
     int64_t n_pictures; // shown
-    int64_t n_read;     // by Tesseract: the others were seen before
+    int64_t n_read;     // by Tesseract: the others are equal to one of these
     int64_t n_unread;   // "[?]"
-    double confidence;  // mean of all that were read, 0 to 1; NAN when there is none
+    double confidence;  // mean of all cues, 0 to 1; NAN when there is none
 };
 
 struct kn_ocr_stream;
@@ -39,7 +44,7 @@ kn_code kn_ocr_stream_new(struct kn_ocr_stream **out_stream, struct kn_cue_list 
                           struct kn_error *err);
 void kn_ocr_stream_free(struct kn_ocr_stream **stream);
 
-/* Fails with KN_ELIMIT, KN_ENOMEM; a picture that cannot be read is a warning of the list. */
+/* Fails with KN_ELIMIT, KN_ENOMEM, KN_ECANCELED; a picture that cannot be read is a warning of the list. */
 kn_code kn_ocr_stream_packet(struct kn_ocr_stream *stream, const struct kn_caption_packet *packet,
                              struct kn_error *err);
 kn_code kn_ocr_stream_end(struct kn_ocr_stream *stream, int64_t media_end_us, struct kn_error *err);

@@ -97,8 +97,14 @@ static bool is_contraction(const char *at)
     return false;
 }
 
-// What the character at `at` should be, given its neighbours.
-static char corrected(char before, const char *at)
+// "Mc" or "Mac" before a capital.
+static bool is_after_mac(const char *text, const char *at)
+{
+    return at - text >= 2 && at[-1] == 'c' && (at[-2] == 'M' || (at - text >= 3 && at[-2] == 'a' && at[-3] == 'M'));
+}
+
+// What the character at `at` in `text` should be, given its neighbours; `before` is corrected already.
+static char corrected(char before, const char *at, const char *text)
 {
     const char after = at[1];
     switch (*at) {
@@ -108,8 +114,8 @@ static char corrected(char before, const char *at)
             (!is_letter(after) && !is_digit(after) && after != '\'' && after != '-' && after != '.')))
             return 'I';
         return 'l';
-    case 'I': return is_small(before) && is_small(after) ? 'l' : 'I';
-    case '1': return is_small(before) && is_small(after) ? 'l' : '1';
+    case 'I': return is_small(before) && is_small(after) && !is_after_mac(text, at) ? 'l' : 'I';
+    case '1': return is_small(before) && is_small(at[strspn(at, "1")]) ? 'l' : '1';
     case '0': return isupper((unsigned char)before) && isupper((unsigned char)after) ? 'O'
             : is_small(before) && is_small(after)                                    ? 'o'
                                                                                      : '0';
@@ -118,19 +124,39 @@ static char corrected(char before, const char *at)
     }
 }
 
+// What notes are read as; NULL unless the caption has the same at both ends.
+static const char *misread_note(const char *text)
+{
+    static const char *const readings[] = {"#", "\xC2\xA2"};
+    const size_t n = strlen(text);
+    for (size_t i = 0; i < KN_COUNT(readings); i++) {
+        const size_t length = strlen(readings[i]);
+        if (n > 2 * length && kn_starts_with(text, readings[i]) && kn_ends_with(text, readings[i]))
+            return readings[i];
+    }
+    return NULL;
+}
+
 const char *kn_ocr_text_correct(const char *text, struct kn_arena *arena)
 {
+    static const char note[] = "\xE2\x99\xAA";
     kn_auto(kn_buf_clear) struct kn_buf out = {0};
+    const char *misread = misread_note(text);
+    const char *end = text + strlen(text) - (misread ? strlen(misread) : 0);
     char before = '\n';
-    for (const char *at = text; *at; at++) {
+    if (misread)
+        kn_buf_puts(&out, note);
+    for (const char *at = text + (misread ? strlen(misread) : 0); at < end; at++) {
         if ((at[0] == '\'' && at[1] == '\'') || (at[0] == '`' && at[1] == '`')) {
             kn_buf_putc(&out, '"');
             before = '"';
             at++;
             continue;
         }
-        before = corrected(before, at);
+        before = corrected(before, at, text);
         kn_buf_putc(&out, before);
     }
+    if (misread)
+        kn_buf_puts(&out, note);
     return kn_buf_ok(&out) ? kn_arena_strdup(arena, kn_buf_text(&out)) : NULL;
 }

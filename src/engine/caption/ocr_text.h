@@ -13,8 +13,9 @@ const char *kn_ocr_text_clean(const char *text, struct kn_arena *arena);
  *   |            I
  *   '' or two backticks   "
  *   l alone, or before an apostrophe and m, ll, d, ve, s (l'm)    I
- *   I inside a word of small letters (heIlo)                      l
+ *   I between small letters (heIlo), but not in McIntosh          l
  *   0 between letters, O between digits                           O, 0
  *   1 between small letters (he11o)                               l
+ *   # or a cent sign at both ends of a caption                    a note
  */
 const char *kn_ocr_text_correct(const char *text, struct kn_arena *arena);

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/strings.h"
 #include "base/time.h"
+#include "engine/caption/cue_packet.h"
 #include "engine/caption/edit.h"
 #include "engine/caption/file.h"
 #include "features/extract/extract_spec.h"
@@ -67,6 +68,8 @@ static kn_code target_write(struct kn_context *context, const struct kn_extract_
             : kn_equal(spec->line_end, "crlf") ? KN_LINE_END_CRLF
                                                : KN_LINE_END_LF,
         .has_mark = spec->has_mark,
+        // What was drawn right to left is to be drawn so again (spec 08, 9.5).
+        .marks_rtl = kn_caption_is_image(list->track.codec) && kn_equal(spec->format, "srt"),
     };
     kn_auto(kn_buf_clear) struct kn_buf text = {0};
     kn_auto(kn_sink_free) struct kn_sink *sink = NULL;

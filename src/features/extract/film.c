@@ -37,7 +37,7 @@ struct film {
     struct kn_harvest *harvest; // owned
     const char *target;         // borrowed: the source's, for one stream or for several
     struct stream *streams;     // owned
-    int n_ocr;                  // of them made of pictures
+    int n_ocr, n_ocr_read;      // of them made of pictures; of these read to the end
     int n_streams;
 };
 
@@ -107,13 +107,32 @@ static bool is_asked_for(const struct kn_extract_spec *spec, const struct kn_har
     return false;
 }
 
+static bool pictures_are_cancelled(void *impl)
+{
+    const struct film *film = impl;
+    return kn_context_is_cancelled(film->context);
+}
+
+// Text takes no time; pictures are read stream after stream when the film has been gone through.
+static void pictures_progress(void *impl, double part)
+{
+    const struct film *film = impl;
+    const double source = (double)(film->source - film->spec->sources);
+    kn_context_progress(film->context,
+                        (source + (film->n_ocr_read + part) / film->n_ocr) / (double)film->spec->n_sources, NULL);
+}
+
 // Captions made of pictures: the list that OCR fills.
-static kn_code pictures_begin(const struct film *film, struct stream *stream, struct kn_cue_list *list)
+static kn_code pictures_begin(struct film *film, struct stream *stream, struct kn_cue_list *list)
 {
     const struct kn_ocr_options options = {
         .language = film->spec->ocr_language,
         .fallback = film->source->language,
         .corrects = film->spec->fixes_ocr,
+        .n_threads = film->context->n_threads,
+        .is_cancelled = pictures_are_cancelled,
+        .progress = pictures_progress,
+        .impl = film,
     };
     const kn_code rc = kn_ocr_stream_new(&stream->ocr, list, stream->track, &options, &stream->error);
     if (rc == KN_OK)
@@ -196,7 +215,7 @@ static kn_code packets_read(struct film *film, struct kn_error *err)
     struct kn_harvest_packet packet;
     bool has = true;
     for (int64_t n = 0;; n++) {
-        if ((n % ASK_EVERY == 0 || film->n_ocr > 0) && kn_context_is_cancelled(film->context))
+        if (n % ASK_EVERY == 0 && kn_context_is_cancelled(film->context))
             return kn_fail(err, KN_ECANCELED, "stopped");
         kn_code rc = kn_harvest_next(film->harvest, &packet, &has, err);
         if (rc != KN_OK || !has)
@@ -285,6 +304,9 @@ static kn_code stream_deliver(struct film *film, struct stream *stream, int *nex
     for (int i = 0; i < stream->n_lists && stream->error.code == KN_OK; i++)
         (void)(stream->ocr ? kn_ocr_stream_end(stream->ocr, facts.end_us, &stream->error)
                            : kn_caption_end(&stream->lists[i], facts.end_us, &stream->error));
+    film->n_ocr_read += stream->ocr != NULL;
+    if (stream->error.code == KN_ECANCELED)
+        return kn_fail(err, KN_ECANCELED, "stopped");
     if (film->spec->lists_only || stream->error.code != KN_OK) {
         json_t *row = row_new(files, film, stream, number);
         if (!row)

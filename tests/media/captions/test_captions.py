@@ -4,9 +4,9 @@
 
     test_captions.py KINORA SOURCE
 
-Every text stream of ../shared/media/captions that has an .expected file comes out as it says: the cues'
-text exactly, their times within a millisecond. Those files hold text without looks and places, so
-these are taken off ours first; tests/unit/engine/caption compares them.
+Every stream of ../shared/media/captions that has an .expected file comes out as it says: the cues' text
+exactly, their times within a millisecond; of pictures nearly exactly, within a frame. Those files hold
+text without looks and places, so these are taken off ours first; tests/unit/engine/caption compares them.
 """
 import os
 import re
@@ -22,7 +22,7 @@ OPEN_ENDS = {"cea608_hls"}
 # Streams made of pictures, in English.
 PICTURES = {name: name + "." + extension for name, extension in (
     ("libpgs_test", "sup"), ("only_one", "sup"), ("sample_MKV_VobSub_PGS", "mkv"), ("sample_XSUB", "avi"),
-    ("sample_with_pgs_subtitles", "mkv"), ("sample_with_vobsub", "mkv"))}
+    ("sample_with_pgs_subtitles", "mkv"), ("sample_with_vobsub", "mkv"), ("tiny", "idx"))}
 
 
 def read(path):
@@ -103,9 +103,9 @@ class Captions(unittest.TestCase):
                 for a, b in zip(ours, theirs):
                     n_wrong += distance(a[2], b[2])
                     n_characters += len(b[2])
-                    self.assertAlmostEqual(a[0], b[0], delta=20)  # a frame
-                    self.assertAlmostEqual(a[1], b[1], delta=20)
-        self.assertLessEqual(n_wrong, 3, f"of {n_characters} characters")
+                    self.assertAlmostEqual(a[0], b[0], delta=40)  # a frame
+                    self.assertAlmostEqual(a[1], b[1], delta=40)
+        self.assertLessEqual(n_wrong, 2, f"of {n_characters} characters")
 
     def test_webvtt_tracks_come_out_as_they_went_in(self):
         status, made, err = captions(f"{MEDIA}/ed_multisub.mkv", "-o", "ed.{streamindex}.vtt")

@@ -1,0 +1,82 @@
+"""E5: captions made of pictures, read: processor time for each, and how much is misread, beside pgsrip.
+
+The films are drawn here (tests/support/sup.py): text that is the same on every machine, in looks from plain to
+hard. pgsrip is not in Debian; where it is not installed its figures are those it was once measured at on
+two cores with other text (34 ms a caption, 0.0004 of the characters wrong; 27 ms and 0.0001 in italics).
+"""
+import importlib.util
+import os
+import random
+import sys
+
+import measure
+from service import KINORA
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../tests/support"))
+import sup  # noqa: E402
+
+N_CUES = 30 if measure.QUICK else 100
+LOOKS = {
+    "sans": ({"font": "Noto Sans", "size": 54}, (255, 255, 255), 34, 0.0004),
+    "serif italic": ({"font": "Noto Serif", "size": 54, "italic": 1}, (255, 255, 255), 27, 0.0001),
+    "thin outline": ({"font": "Noto Sans", "size": 44, "outline": 1}, (255, 255, 255), 34, 0.01),
+    "yellow, small": ({"font": "Noto Sans", "size": 32, "outline": 2}, (255, 220, 0), 34, 0.01),
+}
+SHARE = 0.7  # of pgsrip's processor time that we may take
+WHO = ["I", "The old man", "My sister", "Nobody here", "Your friend William", "The captain", "She", "Illinois"]
+DOES = ["will tell you", "cannot believe", "has never seen", "always knew", "did not mention", "is looking for", "forgot"]
+WHAT = ["what happened", "the little house", "all of it", "a yellow umbrella", "the last train", "anything like this",
+        "how to get there", "their names"]
+ENDS = ["in the middle of the night.", "before the war.", "on the other side of the river.", "again!", "at 10 o'clock.",
+        "since I was a child.", "until now?", "without any help."]
+
+
+def sentences():
+    dice = random.Random(5)
+    return [f"{dice.choice(WHO)} {dice.choice(DOES)}\n{dice.choice(WHAT)} {dice.choice(ENDS)}" for _ in range(N_CUES)]
+
+
+def distance(a, b):
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a):
+        row, above = [i + 1], row
+        for j, y in enumerate(b):
+            row.append(min(row[j] + 1, above[j + 1] + 1, above[j] + (x != y)))
+    return row[-1]
+
+
+def texts_of(path):
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        blocks = file.read().replace("\r\n", "\n").strip("\n").split("\n\n")
+    return ["\n".join(block.split("\n")[2:]).replace("<i>", "").replace("</i>", "").replace("\u2019", "'") for block in blocks]
+
+
+def wrong(path, texts):
+    """Characters misread, in parts of all."""
+    found = texts_of(path)
+    if len(found) != len(texts):
+        raise RuntimeError(f"{len(found)} captions of {len(texts)} in '{path}'")
+    return sum(map(distance, found, texts)) / sum(map(len, texts))
+
+
+def bench_e5(folder):
+    """PGS captions to SubRip. CPU for each and errors, in four looks."""
+    texts = sentences()
+    for look, (style, colour, peer_ms, bar) in LOOKS.items():
+        name = look.split(",")[0].replace(" ", "-")
+        film, made = f"{folder}/{name}.en.sup", f"{folder}/{name}.srt"
+        sup.write(film, texts, style, folder=folder, colour=colour)
+        ours = [measure.run([KINORA, "captions", film, "-o", made, "--ocr-language", "eng", "--overwrite"])
+                for _ in range(max(3, measure.PAIRS // 2))]
+        ms = sorted(cost.cpu_s for cost in ours)[len(ours) // 2] / N_CUES * 1000
+        share = wrong(made, texts)
+        has_peer = importlib.util.find_spec("pgsrip") is not None
+        if has_peer:
+            theirs = measure.run([sys.executable, "-m", "pgsrip", "--language", "en", "--force", film])
+            peer_ms = theirs.cpu_s / N_CUES * 1000
+            bar = max(bar, wrong(film[:-4] + ".srt", texts))
+        peer = f"{peer_ms:.0f} ms" + ("" if has_peer else " (absent)")
+        measure.limit_row("E5", f"PGS, {look}: CPU a caption of two lines", ms, "ms", SHARE * peer_ms, peer,
+                          "Tesseract's network, once a line")
+        measure.row("E5", f"the same: characters misread of {sum(map(len, texts)):,}", f"{share:.4f}", "", "",
+                    f"≤ {bar:g}", share <= bar, "")

@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""test_ocr: text drawn as pictures in many looks, and read again.
+
+    test_ocr.py KINORA SOURCE
+
+FFmpeg draws the text with libass, tests/support/sup.py makes Blu-ray captions of it, kinora reads them.
+"""
+import glob
+import json
+import os
+import random
+import subprocess
+import sys
+import unittest
+
+KINORA, SOURCE = sys.argv[1], sys.argv[2]
+sys.path.insert(0, os.path.join(SOURCE, "tests/support"))
+import sup  # noqa: E402
+
+SENTENCES = [
+    "I'll tell you what I know.",
+    "- Where is Illinois?\n- In the middle, I think.",
+    "The quick brown fox jumps\nover the lazy dog.",
+    "It was $1,250 in 2019!",
+    "\"Nothing,\" she said, \"will stop us.\"",
+    "Wait... did you hear that?",
+    "Mr. O'Neill left at 10:45.",
+    "HELP! SOMEBODY HELP ME!",
+    "We all live in a small town;\nit is a quiet place.",
+    "Who are you? What do you want?",
+]
+CHINESE = ["你好，我叫小明。", "今天的天气很好，\n我们去公园吧。", "他说：“没有问题。”", "你知道这是什么吗？", "这部电影非常有意思！"]
+SANS = {"font": "Noto Sans", "size": 54}
+LOOKS = {
+    "sans": (SANS, {}),
+    "serif": ({"font": "Noto Serif", "size": 54}, {}),
+    "thin outline": ({"font": "Noto Sans", "size": 44, "outline": 1}, {}),
+    "thick outline": ({"font": "Noto Sans", "size": 50, "outline": 5}, {}),
+    "yellow": (SANS, {"colour": (255, 220, 0)}),
+    "dark red": (SANS, {"colour": (150, 20, 20)}),
+    "small": ({"font": "Noto Sans", "size": 30, "outline": 2}, {}),
+}
+PLAIN = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2014": "-", "\u2013": "-"})
+
+
+def has_model(name):
+    return bool(glob.glob(f"/usr/share/tesseract-ocr/*/tessdata/{name}.traineddata"))
+
+
+def distance(a, b):
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a):
+        row, above = [i + 1], row
+        for j, y in enumerate(b):
+            row.append(min(row[j] + 1, above[j + 1] + 1, above[j] + (x != y)))
+    return row[-1]
+
+
+def captions(*args):
+    return subprocess.run([KINORA, "captions", "--overwrite", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=300)
+
+
+def cues(path):
+    """[(times, text)] as the file has them."""
+    with open(path, encoding="utf-8", newline="") as file:
+        blocks = [block.split("\n") for block in file.read().replace("\r\n", "\n").strip("\n").split("\n\n")]
+    return [(lines[1], "\n".join(lines[2:])) for lines in blocks]
+
+
+def errors(found, texts):
+    """Wrong characters, in parts of all."""
+    wrong = sum(distance(f.translate(PLAIN), t.translate(PLAIN)) for f, t in zip(found, texts))
+    return wrong / sum(map(len, texts))
+
+
+class Ocr(unittest.TestCase):
+    def read(self, texts, style, language="eng", **how):
+        sup.write("film.sup", texts, style, **how)
+        done = captions("film.sup", "-o", "film.srt", "--ocr-language", language)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        made = cues("film.srt")
+        self.assertEqual(len(made), len(texts), made)
+        return made
+
+    def test_text_is_read_in_every_look(self):
+        for name, (style, how) in LOOKS.items():
+            with self.subTest(look=name):
+                made = self.read(SENTENCES, style, **how)
+                self.assertLessEqual(errors([text for _, text in made], SENTENCES), 0.01, made)
+
+    def test_times_are_those_of_the_pictures(self):
+        times = [time for time, _ in self.read(SENTENCES[:2], SANS, step_s=61.5, shown_s=2.25)]
+        self.assertEqual(times, ["00:01:01,500 --> 00:01:03,750", "00:02:03,000 --> 00:02:05,250"])
+
+    def test_italics_are_seen_and_read(self):
+        made = [text for _, text in self.read(SENTENCES, {"font": "Noto Serif", "size": 54, "italic": 1})]
+        plain = [text.replace("<i>", "").replace("</i>", "") for text in made]
+        self.assertLessEqual(errors(plain, SENTENCES), 0.01, made)
+        self.assertGreaterEqual(sum(text.startswith("<i>") and text.endswith("</i>") for text in made), 9, made)
+
+    def test_captions_at_the_top_are_said_to_be_there(self):
+        for _, text in self.read(SENTENCES[:2], SANS, top=30):
+            self.assertTrue(text.startswith("{\\an8}"), text)
+
+    def test_chinese_is_read(self):
+        fonts = subprocess.run(["fc-list", ":lang=zh-cn", "family"], stdout=subprocess.PIPE, text=True).stdout.split("\n")
+        if not fonts[0] or not has_model("chi_sim"):
+            self.skipTest("there is no Chinese font, or no model chi_sim")
+        made = self.read(CHINESE, {"font": fonts[0].split(",")[0], "size": 56}, language="zh-CN")
+        self.assertLessEqual(errors([text for _, text in made], CHINESE), 0.03, made)
+
+    def test_a_stream_in_a_language_nobody_reads_fails_alone(self):
+        sup.write("film.sup", SENTENCES[:2], SANS)
+        with open("text.srt", "w", encoding="utf-8") as file:
+            file.write("1\n00:00:01,000 --> 00:00:02,000\nText\n")
+        subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", "film.sup", "-i", "text.srt", "-map", "0", "-map", "1", "-map", "0",
+                        "-c", "copy", "-metadata:s:s:0", "language=tlh", "-metadata:s:s:2", "language=eng", "three.mkv"],
+                       check=True)
+        done = captions("three.mkv", "-o", "three.{streamindex}.srt", "--json")
+        self.assertEqual(done.returncode, 1)
+        rows = json.loads(done.stdout)["Files"]
+        self.assertIn("'tlh'", rows[0]["Message"])
+        self.assertEqual(cues("three.1.srt")[0][1], "Text")
+        self.assertEqual(cues("three.2.srt")[0][1], SENTENCES[0])
+        self.assertEqual(rows[2]["Pictures"], 2)
+        self.assertEqual(rows[2]["Unread"], 0)
+        self.assertGreater(rows[2]["Confidence"], 0.7)
+
+    def test_without_a_language_nothing_is_taken_for_english(self):
+        sup.write("film.sup", SENTENCES[:1], SANS)
+        done = captions("film.sup", "-o", "never.srt")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("what language", done.stderr)
+        self.assertFalse(os.path.exists("never.srt"))
+
+    def test_a_damaged_film_gives_what_is_whole(self):
+        sup.write("film.sup", SENTENCES, SANS)
+        with open("film.sup", "rb") as file:
+            whole = bytearray(file.read())
+        dice = random.Random(7)
+        for _ in range(5):
+            damaged = bytearray(whole)
+            for _ in range(20):
+                damaged[dice.randrange(len(damaged) // 4, len(damaged) // 2)] = dice.randrange(256)
+            with open("damaged.sup", "wb") as file:
+                file.write(damaged)
+            done = captions("damaged.sup", "-o", "damaged.srt", "--ocr-language", "eng")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(cues("damaged.srt")[0][1], SENTENCES[0])
+
+
+if not has_model("eng"):
+    print("skipped: tesseract-ocr-eng is not installed", file=sys.stderr)
+    sys.exit(77)
+unittest.main(argv=[sys.argv[0]])

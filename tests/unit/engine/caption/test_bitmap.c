@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Display sets of PGS, put together here as Matroska has them: segments of type, size and payload. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "engine/caption/bitmap.h"
+
+enum { PDS = 0x14, ODS = 0x15, PCS = 0x16, END = 0x80 };
+
+static void put_16(struct kn_buf *out, int value)
+{
+    kn_buf_putc(out, (char)(value >> 8));
+    kn_buf_putc(out, (char)value);
+}
+
+static void segment(struct kn_buf *out, int kind, const struct kn_buf *payload)
+{
+    kn_buf_putc(out, (char)kind);
+    put_16(out, (int)payload->len);
+    kn_buf_add(out, payload->data, payload->len);
+}
+
+// What is shown: one object at (40, 20) of a frame of 128 x 64, or nothing.
+static void composition(struct kn_buf *out, bool is_new, bool has_object, bool is_forced)
+{
+    kn_auto(kn_buf_clear) struct kn_buf payload = {0};
+    put_16(&payload, 128);
+    put_16(&payload, 64);
+    kn_buf_putc(&payload, 0x10);
+    put_16(&payload, 1);
+    kn_buf_putc(&payload, is_new ? (char)0x80 : 0);
+    kn_buf_putc(&payload, 0);
+    kn_buf_putc(&payload, 0);
+    kn_buf_putc(&payload, has_object);
+    if (has_object) {
+        put_16(&payload, 0);
+        kn_buf_putc(&payload, 0);
+        kn_buf_putc(&payload, is_forced ? 0x40 : 0);
+        put_16(&payload, 40);
+        put_16(&payload, 20);
+    }
+    segment(out, PCS, &payload);
+}
+
+// Colour 1 is white of this alpha; 0 is clear.
+static void colours(struct kn_buf *out, int alpha)
+{
+    kn_auto(kn_buf_clear) struct kn_buf payload = {0};
+    kn_buf_add(&payload, "\0\0\1\xEB\x80\x80", 6);
+    kn_buf_putc(&payload, (char)alpha);
+    segment(out, PDS, &payload);
+}
+
+// 16 x 4 pixels: the first `n` of each row are white.
+static void object(struct kn_buf *out, int n)
+{
+    kn_auto(kn_buf_clear) struct kn_buf rows = {0};
+    kn_auto(kn_buf_clear) struct kn_buf payload = {0};
+    for (int row = 0; row < 4; row++) {
+        for (int x = 0; x < n; x++)
+            kn_buf_putc(&rows, 1);
+        kn_buf_putc(&rows, 0);
+        kn_buf_putc(&rows, (char)(16 - n)); // a run of clear pixels
+        kn_buf_add(&rows, "\0\0", 2);
+    }
+    kn_buf_add(&payload, "\0\0\0\xC0\0", 5);
+    put_16(&payload, (int)rows.len + 4);
+    put_16(&payload, 16);
+    put_16(&payload, 4);
+    kn_buf_add(&payload, rows.data, rows.len);
+    segment(out, ODS, &payload);
+}
+
+struct shown {
+    struct kn_bitmap_reader *reader;
+    struct kn_bitmap bitmap;
+    bool has;
+};
+
+static void begin(struct shown *shown)
+{
+    *shown = (struct shown){0};
+    assert_int_equal(kn_bitmap_reader_new(&shown->reader, KN_CAPTION_PGS, NULL, 0, 0, 0, NULL), KN_OK);
+}
+
+static void end(struct shown *shown)
+{
+    kn_bitmap_clear(&shown->bitmap);
+    kn_bitmap_reader_free(&shown->reader);
+}
+
+static kn_code packet(struct shown *shown, const struct kn_buf *set, int64_t at_us)
+{
+    const struct kn_caption_packet packet = {
+        .start_us = at_us, .duration_us = KN_NO_TIME, .bytes = (const uint8_t *)set->data, .n = set->len};
+    kn_bitmap_clear(&shown->bitmap);
+    return kn_bitmap_reader_packet(shown->reader, &packet, &shown->bitmap, &shown->has, NULL);
+}
+
+static void show(struct shown *shown, int64_t at_us, int n_white, int alpha)
+{
+    kn_auto(kn_buf_clear) struct kn_buf set = {0};
+    composition(&set, true, true, false);
+    colours(&set, alpha);
+    object(&set, n_white);
+    kn_buf_add(&set, "\x80\0\0", 3);
+    assert_int_equal(packet(shown, &set, at_us), KN_OK);
+}
+
+static void fade(struct shown *shown, int64_t at_us, int alpha)
+{
+    kn_auto(kn_buf_clear) struct kn_buf set = {0};
+    composition(&set, false, true, false);
+    colours(&set, alpha);
+    kn_buf_add(&set, "\x80\0\0", 3);
+    assert_int_equal(packet(shown, &set, at_us), KN_OK);
+}
+
+static void take_away(struct shown *shown, int64_t at_us)
+{
+    kn_auto(kn_buf_clear) struct kn_buf set = {0};
+    composition(&set, false, false, false);
+    kn_buf_add(&set, "\x80\0\0", 3);
+    assert_int_equal(packet(shown, &set, at_us), KN_OK);
+}
+
+static void times_are(const struct shown *shown, int64_t start_us, int64_t end_us)
+{
+    assert_true(shown->has);
+    assert_int_equal(shown->bitmap.start_us, start_us);
+    assert_int_equal(shown->bitmap.end_us, end_us);
+}
+
+static void a_clearing_packet_ends_a_picture(void **state)
+{
+    (void)state;
+    kn_auto(end) struct shown shown;
+    begin(&shown);
+    show(&shown, KN_SECOND, 8, 255);
+    assert_false(shown.has);
+    take_away(&shown, 3 * KN_SECOND);
+    times_are(&shown, KN_SECOND, 3 * KN_SECOND);
+    assert_int_equal(shown.bitmap.n_objects, 1);
+    const struct kn_bitmap_object *object_ = &shown.bitmap.objects[0];
+    assert_int_equal(object_->x, 40);
+    assert_int_equal(object_->y, 20);
+    assert_int_equal(object_->width, 16);
+    assert_int_equal(object_->height, 4);
+    assert_int_equal(shown.bitmap.frame_height, 64);
+    assert_false(object_->is_forced);
+    assert_int_equal(object_->palette[object_->indices[0]] >> 24, 255);
+    assert_int_equal(object_->palette[object_->indices[15]] >> 24, 0);
+}
+
+static void forced_pictures_are_known(void **state)
+{
+    (void)state;
+    kn_auto(end) struct shown shown;
+    kn_auto(kn_buf_clear) struct kn_buf set = {0};
+    begin(&shown);
+    composition(&set, true, true, true);
+    colours(&set, 255);
+    object(&set, 4);
+    kn_buf_add(&set, "\x80\0\0", 3);
+    assert_int_equal(packet(&shown, &set, 0), KN_OK);
+    take_away(&shown, KN_SECOND);
+    assert_true(shown.bitmap.objects[0].is_forced);
+}
+
+static void the_next_picture_ends_one(void **state)
+{
+    (void)state;
+    kn_auto(end) struct shown shown;
+    begin(&shown);
+    show(&shown, KN_SECOND, 8, 255);
+    show(&shown, 3 * KN_SECOND, 4, 255);
+    times_are(&shown, KN_SECOND, 3 * KN_SECOND);
+}
+
+static void nothing_ends_the_last_but_a_limit(void **state)
+{
+    (void)state;
+    kn_auto(end) struct shown shown;
+    begin(&shown);
+    show(&shown, KN_SECOND, 8, 255);
+    kn_bitmap_reader_end(shown.reader, KN_HOUR, &shown.bitmap, &shown.has);
+    times_are(&shown, KN_SECOND, 11 * KN_SECOND);
+}
+
+static void the_media_ends_the_last(void **state)
+{
+    (void)state;
+    kn_auto(end) struct shown shown;
+    begin(&shown);
+    show(&shown, KN_SECOND, 8, 255);
+    kn_bitmap_reader_end(shown.reader, 4 * KN_SECOND, &shown.bitmap, &shown.has);
+    times_are(&shown, KN_SECOND, 4 * KN_SECOND);
+}
+
+static void a_fade_is_one_picture_as_bright_as_it_was(void **state)
+{
+    (void)state;
+    kn_auto(end) struct shown shown;
+    begin(&shown);
+    show(&shown, KN_SECOND, 8, 0); // not seen yet
+    fade(&shown, 2 * KN_SECOND, 100);
+    fade(&shown, 3 * KN_SECOND, 255);
+    fade(&shown, 4 * KN_SECOND, 100);
+    assert_false(shown.has);
+    take_away(&shown, 5 * KN_SECOND);
+    times_are(&shown, 2 * KN_SECOND, 5 * KN_SECOND);
+    assert_int_equal(shown.bitmap.objects[0].palette[shown.bitmap.objects[0].indices[0]] >> 24, 255);
+}
+
+static void what_is_sent_again_goes_on(void **state)
+{
+    (void)state;
+    kn_auto(end) struct shown shown;
+    begin(&shown);
+    show(&shown, KN_SECOND, 8, 255);
+    show(&shown, 2 * KN_SECOND, 8, 255);
+    assert_false(shown.has);
+    take_away(&shown, 3 * KN_SECOND);
+    times_are(&shown, KN_SECOND, 3 * KN_SECOND);
+}
+
+static void words_that_come_one_by_one_are_one_picture(void **state)
+{
+    (void)state;
+    kn_auto(end) struct shown shown;
+    begin(&shown);
+    for (int i = 1; i <= 3; i++) {
+        show(&shown, KN_SECOND + i * KN_SECOND / 2, 4 * i, 255);
+        assert_false(shown.has);
+    }
+    take_away(&shown, 5 * KN_SECOND);
+    times_are(&shown, 3 * KN_SECOND / 2, 5 * KN_SECOND);
+    assert_int_equal(shown.bitmap.objects[0].palette[shown.bitmap.objects[0].indices[11]] >> 24, 255);
+}
+
+static void a_broken_packet_loses_itself_alone(void **state)
+{
+    (void)state;
+    kn_auto(end) struct shown shown;
+    kn_auto(kn_buf_clear) struct kn_buf set = {0};
+    begin(&shown);
+    show(&shown, KN_SECOND, 8, 255);
+    kn_buf_add(&set, "\x16\xFF\xFF", 3); // a segment longer than the packet
+    (void)packet(&shown, &set, 2 * KN_SECOND);
+    assert_false(shown.has);
+    assert_int_equal(packet(&shown, &(struct kn_buf){0}, 2 * KN_SECOND), KN_EMEDIA);
+    take_away(&shown, 3 * KN_SECOND);
+    times_are(&shown, KN_SECOND, 3 * KN_SECOND);
+}
+
+static void text_is_no_picture(void **state)
+{
+    (void)state;
+    struct kn_bitmap_reader *reader;
+    assert_int_equal(kn_bitmap_reader_new(&reader, KN_CAPTION_SRT_TEXT, NULL, 0, 0, 0, NULL), KN_EUNSUP);
+    assert_null(reader);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_clearing_packet_ends_a_picture),
+        cmocka_unit_test(forced_pictures_are_known),
+        cmocka_unit_test(the_next_picture_ends_one),
+        cmocka_unit_test(nothing_ends_the_last_but_a_limit),
+        cmocka_unit_test(the_media_ends_the_last),
+        cmocka_unit_test(a_fade_is_one_picture_as_bright_as_it_was),
+        cmocka_unit_test(what_is_sent_again_goes_on),
+        cmocka_unit_test(words_that_come_one_by_one_are_one_picture),
+        cmocka_unit_test(a_broken_packet_loses_itself_alone),
+        cmocka_unit_test(text_is_no_picture),
+    };
+    return cmocka_run_group_tests_name("engine/caption/bitmap", tests, NULL, NULL);
+}

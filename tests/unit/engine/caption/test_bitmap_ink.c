@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Pictures drawn here: bars stand for the stems of letters. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "engine/caption/bitmap_ink.h"
+
+#define WHITE 0xFFFFFFFFu
+#define BLACK 0xFF000000u
+#define BLUE 0xFF0000FFu
+#define RED 0xFFB00000u
+
+enum { CLEAR, TEXT, AROUND };
+
+static void canvas(struct kn_bitmap_object *object, int width, int height, uint32_t text, uint32_t around)
+{
+    *object = (struct kn_bitmap_object){.width = width, .height = height};
+    object->palette[TEXT] = text;
+    object->palette[AROUND] = around;
+    object->indices = calloc((size_t)width, (size_t)height);
+    assert_non_null(object->indices);
+}
+
+static void canvas_free(struct kn_bitmap_object *object)
+{
+    free(object->indices);
+}
+
+static void fill(struct kn_bitmap_object *object, int x, int y, int width, int height, uint8_t index)
+{
+    for (int row = y; row < y + height; row++)
+        memset(object->indices + (size_t)row * (size_t)object->width + x, index, (size_t)width);
+}
+
+// Stems 6 wide, 30 apart, outlined by 2, leaning to the right by `lean` hundredths of a pixel per row.
+static void bars(struct kn_bitmap_object *object, int top, int height, int lean)
+{
+    for (int pass = 0; pass < 2; pass++) {
+        const int border = pass == 0 ? 2 : 0;
+        for (int x = 10; x + 40 < object->width; x += 30)
+            for (int y = top - border; y < top + height + border; y++) {
+                const int shift = (top + height - y) * lean / 100;
+                fill(object, x + shift - border, y, 6 + 2 * border, 1, pass == 0 ? AROUND : TEXT);
+            }
+    }
+}
+
+// Dark pixels of the page, in parts of all of them.
+static double darkness(const struct kn_ink *ink)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < (size_t)ink->width * (size_t)ink->height; i++)
+        n += ink->pixels[i] < 128;
+    return (double)n / ((double)ink->width * ink->height);
+}
+
+static void make(struct kn_ink *ink, const struct kn_bitmap_object *object)
+{
+    assert_int_equal(kn_ink_make(ink, object, NULL), KN_OK);
+    assert_non_null(ink->pixels);
+}
+
+static void outlined_text_is_read_without_its_outline(void **state)
+{
+    (void)state;
+    static const uint32_t colours[][2] = {{WHITE, BLACK}, {RED, BLACK}, {BLUE, BLACK}, {BLACK, WHITE}};
+    for (size_t i = 0; i < KN_COUNT(colours); i++) {
+        kn_auto(canvas_free) struct kn_bitmap_object object;
+        kn_auto(kn_ink_clear) struct kn_ink ink = {0};
+        canvas(&object, 400, 60, colours[i][0], colours[i][1]);
+        bars(&object, 10, 40, 0);
+        make(&ink, &object);
+        assert_int_equal(ink.n_lines, 1);
+        assert_in_range(ink.height, 40, 100); // the stems and a margin: the outline is not ink
+        assert_true(darkness(&ink) > 0.05 && darkness(&ink) < 0.25);
+        assert_int_equal(ink.pixels[0], 255);
+    }
+}
+
+static void text_in_a_box_is_read_without_the_box(void **state)
+{
+    (void)state;
+    kn_auto(canvas_free) struct kn_bitmap_object object;
+    kn_auto(kn_ink_clear) struct kn_ink ink = {0};
+    canvas(&object, 400, 60, BLACK, WHITE);
+    fill(&object, 0, 0, 400, 60, AROUND);
+    bars(&object, 10, 40, 0);
+    make(&ink, &object);
+    assert_true(darkness(&ink) < 0.25);
+}
+
+static void lines_are_told_apart(void **state)
+{
+    (void)state;
+    kn_auto(canvas_free) struct kn_bitmap_object object;
+    kn_auto(kn_ink_clear) struct kn_ink ink = {0};
+    canvas(&object, 400, 160, WHITE, BLACK);
+    bars(&object, 10, 40, 0);
+    bars(&object, 80, 40, 20);
+    fill(&object, 10, 123, 5, 4, TEXT); // a comma's tail, just below the second line
+    make(&ink, &object);
+    assert_int_equal(ink.n_lines, 2);
+    assert_false(ink.lines[0].is_italic);
+    assert_true(ink.lines[1].is_italic);
+    assert_true(ink.is_regular);
+    assert_int_equal(ink.lines[0].bottom, ink.lines[1].top);
+    assert_int_equal(ink.lines[1].bottom, ink.height);
+}
+
+static void lines_that_touch_are_told_apart_too(void **state)
+{
+    (void)state;
+    kn_auto(canvas_free) struct kn_bitmap_object object;
+    kn_auto(kn_ink_clear) struct kn_ink ink = {0};
+    canvas(&object, 400, 120, WHITE, BLACK);
+    bars(&object, 10, 40, 0);
+    bars(&object, 56, 40, 0);
+    fill(&object, 100, 20, 4, 70, TEXT); // one long letter
+    make(&ink, &object);
+    assert_int_equal(ink.n_lines, 2);
+}
+
+static void slanted_text_is_set_upright(void **state)
+{
+    (void)state;
+    kn_auto(canvas_free) struct kn_bitmap_object upright, slanted;
+    kn_auto(kn_ink_clear) struct kn_ink a = {0};
+    kn_auto(kn_ink_clear) struct kn_ink b = {0};
+    canvas(&upright, 400, 60, WHITE, BLACK);
+    canvas(&slanted, 400, 60, WHITE, BLACK);
+    bars(&upright, 10, 40, 0);
+    bars(&slanted, 10, 40, 18);
+    make(&a, &upright);
+    make(&b, &slanted);
+    assert_true(b.lines[0].is_italic);
+    assert_false(a.lines[0].is_italic);
+    assert_in_range(b.width, a.width - 3, a.width + 3);
+}
+
+static void small_text_is_made_larger(void **state)
+{
+    (void)state;
+    kn_auto(canvas_free) struct kn_bitmap_object object;
+    kn_auto(kn_ink_clear) struct kn_ink ink = {0};
+    canvas(&object, 200, 24, WHITE, BLACK);
+    bars(&object, 4, 14, 0);
+    make(&ink, &object);
+    assert_in_range(ink.height, 60, 110);
+    assert_true(ink.width > 400);
+}
+
+static void nothing_is_nothing(void **state)
+{
+    (void)state;
+    kn_auto(canvas_free) struct kn_bitmap_object object;
+    struct kn_ink ink;
+    canvas(&object, 40, 10, 0x20FFFFFFu, 0x20000000u); // hardly there
+    fill(&object, 5, 2, 20, 6, TEXT);
+    assert_int_equal(kn_ink_make(&ink, &object, NULL), KN_OK);
+    assert_null(ink.pixels);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(outlined_text_is_read_without_its_outline),
+        cmocka_unit_test(text_in_a_box_is_read_without_the_box),
+        cmocka_unit_test(lines_are_told_apart),
+        cmocka_unit_test(lines_that_touch_are_told_apart_too),
+        cmocka_unit_test(slanted_text_is_set_upright),
+        cmocka_unit_test(small_text_is_made_larger),
+        cmocka_unit_test(nothing_is_nothing),
+    };
+    return cmocka_run_group_tests_name("engine/caption/bitmap_ink", tests, NULL, NULL);
+}

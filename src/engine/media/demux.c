@@ -12,6 +12,10 @@
 // Enough that a decoder with frame threads never waits for the disk; little enough not to matter.
 #define QUEUE_PACKETS 48
 #define QUEUE_BYTES (4 * 1024 * 1024)
+// A reader of a queue is woken for so many packets, or packets of so much time, rather than for each:
+// waking it costs more than copying a packet.
+#define BATCH_PACKETS 8
+#define BATCH_US (100 * 1000)
 // How long a full queue may stop the reading while another one is empty.
 #define STARVE_US (200 * 1000)
 // A jump of a stream's clock larger than this is a discontinuity, as in FFmpeg's own program.
@@ -29,6 +33,7 @@ struct queue {
     int64_t bytes;
     int64_t last_us; // time of the last packet or mark that went in; KN_NO_TIME at first
     int64_t read_us; // the reading thread's own: the file's time of the last packet; KN_NO_TIME at first
+    pthread_cond_t filled; // somebody waits for packets; goes with the demuxer's lock
 };
 
 struct kn_demux {
@@ -41,8 +46,9 @@ struct kn_demux {
     int64_t jump_us; // what discontinuities took off so far
     int64_t last_dts_us;
     pthread_mutex_t lock;
-    pthread_cond_t changed;
+    pthread_cond_t room; // the reading thread waits for room
     // --- protected by lock
+    const struct queue *full; // what it waits for, or NULL
     struct queue *queues; // owned, one per stream of the input
     int n_queues;
     int64_t total_bytes;
@@ -101,6 +107,28 @@ static bool demux_has_starving(const struct kn_demux *demux)
     return false;
 }
 
+// Whether there is enough in a queue to wake who waits for it. A mark is waited for by a muxer.
+static bool queue_is_worth_waking(const struct queue *q)
+{
+    const struct entry *first = &q->ring[q->first], *last = &q->ring[(q->first + q->length - 1) % q->capacity];
+    return q->length >= BATCH_PACKETS || !last->packet || last->time_us - first->time_us >= BATCH_US;
+}
+
+static void demux_wake_readers(struct kn_demux *demux)
+{
+    for (int i = 0; i < demux->n_queues; i++)
+        pthread_cond_broadcast(&demux->queues[i].filled);
+}
+
+// Whether a packet less in `q` is reason to read on: it is half empty, or somebody waits for packets of
+// another stream; an empty one may be what the reading thread has to look at.
+static bool demux_room_is_worth_waking(const struct kn_demux *demux, const struct queue *q)
+{
+    if (q != demux->full)
+        return demux->full && q->length == 0;
+    return (q->length <= QUEUE_PACKETS / 2 && q->bytes <= QUEUE_BYTES / 2) || demux_has_starving(demux);
+}
+
 static struct timespec deadline_in(int64_t us)
 {
     struct timespec t;
@@ -114,16 +142,20 @@ static struct timespec deadline_in(int64_t us)
 // Wait for room. False when the reading shall end.
 static bool demux_wait_room(struct kn_demux *demux, const struct queue *q)
 {
+    if (queue_is_full(q))
+        demux_wake_readers(demux); // a started batch is all there is for now
+    demux->full = q;
     while (!demux->is_stopped && q->is_used && queue_is_full(q)) {
         if (demux_has_starving(demux) && demux->total_bytes < KN_DEMUX_ELASTIC_BYTES) {
             const struct timespec until = deadline_in(STARVE_US);
-            if (pthread_cond_timedwait(&demux->changed, &demux->lock, &until) != 0 &&
+            if (pthread_cond_timedwait(&demux->room, &demux->lock, &until) != 0 &&
                 demux_has_starving(demux))
                 break;
         } else {
-            pthread_cond_wait(&demux->changed, &demux->lock);
+            pthread_cond_wait(&demux->room, &demux->lock);
         }
     }
+    demux->full = NULL;
     return !demux->is_stopped;
 }
 
@@ -137,16 +169,18 @@ static kn_code demux_deliver(struct kn_demux *demux, AVPacket *packet, int64_t t
         demux->total_bytes += packet->size;
         ok = queue_push(q, (struct entry){packet, time_us});
         packet = ok ? NULL : packet;
+        if (ok && queue_is_worth_waking(q))
+            pthread_cond_signal(&q->filled);
     }
     for (int i = 0; ok && i < demux->n_queues; i++) {
         struct queue *other = &demux->queues[i];
         const int64_t passed_us = time_us - KN_DEMUX_SLACK_US;
         if (other->is_used && (other->last_us == KN_NO_TIME ? passed_us >= 0
                                                              : passed_us >= other->last_us + KN_SECOND))
-            ok = queue_push(other, (struct entry){NULL, passed_us});
+            if ((ok = queue_push(other, (struct entry){NULL, passed_us})))
+                pthread_cond_signal(&other->filled);
     }
     const bool is_stopped = demux->is_stopped;
-    pthread_cond_broadcast(&demux->changed);
     pthread_mutex_unlock(&demux->lock);
     av_packet_free(&packet);
     return ok ? KN_OK : is_stopped ? KN_ECANCELED : KN_ENOMEM;
@@ -295,7 +329,7 @@ static void *demux_main(void *arg)
     pthread_mutex_lock(&demux->lock);
     demux->error = error;
     demux->is_ended = true;
-    pthread_cond_broadcast(&demux->changed);
+    demux_wake_readers(demux);
     pthread_mutex_unlock(&demux->lock);
     return NULL;
 }
@@ -322,9 +356,10 @@ kn_code kn_demux_new(struct kn_demux **out, struct kn_input *input, int64_t orig
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&demux->changed, &attributes);
+    pthread_cond_init(&demux->room, &attributes);
     pthread_condattr_destroy(&attributes);
     for (int i = 0; i < n; i++) {
+        pthread_cond_init(&demux->queues[i].filled, NULL);
         demux->queues[i].last_us = demux->queues[i].read_us = KN_NO_TIME;
         input->format->streams[i]->discard = AVDISCARD_ALL;
     }
@@ -363,14 +398,15 @@ kn_code kn_demux_next(struct kn_demux *demux, int stream_index, struct kn_demux_
     pthread_mutex_lock(&demux->lock);
     struct queue *q = &demux->queues[stream_index];
     while (q->length == 0 && !demux->is_ended && !demux->is_stopped)
-        pthread_cond_wait(&demux->changed, &demux->lock);
+        pthread_cond_wait(&q->filled, &demux->lock);
     if (demux->is_stopped) {
         rc = kn_fail(err, KN_ECANCELED, "stopped");
     } else if (q->length) {
         const struct entry entry = queue_pop(q);
         *out = (struct kn_demux_item){.packet = entry.packet, .time_us = entry.time_us};
         demux->total_bytes -= entry.packet ? entry.packet->size : 0;
-        pthread_cond_broadcast(&demux->changed);
+        if (demux_room_is_worth_waking(demux, q))
+            pthread_cond_signal(&demux->room);
     } else {
         out->is_end = true;
         rc = demux->error.code;
@@ -392,7 +428,8 @@ void kn_demux_leave(struct kn_demux *demux, int stream_index)
     for (int i = 0; i < demux->n_queues; i++)
         is_used |= demux->queues[i].is_used;
     demux->is_stopped |= !is_used;
-    pthread_cond_broadcast(&demux->changed);
+    pthread_cond_signal(&demux->room);
+    pthread_cond_broadcast(&q->filled);
     pthread_mutex_unlock(&demux->lock);
 }
 
@@ -400,7 +437,8 @@ void kn_demux_stop(struct kn_demux *demux)
 {
     pthread_mutex_lock(&demux->lock);
     demux->is_stopped = true;
-    pthread_cond_broadcast(&demux->changed);
+    pthread_cond_signal(&demux->room);
+    demux_wake_readers(demux);
     pthread_mutex_unlock(&demux->lock);
 }
 
@@ -415,10 +453,11 @@ void kn_demux_free(struct kn_demux **demux_ptr)
     for (int i = 0; i < demux->n_queues; i++) {
         queue_clear(&demux->queues[i]);
         free(demux->queues[i].ring);
+        pthread_cond_destroy(&demux->queues[i].filled);
     }
     free(demux->queues);
     pthread_mutex_destroy(&demux->lock);
-    pthread_cond_destroy(&demux->changed);
+    pthread_cond_destroy(&demux->room);
     free(demux);
     *demux_ptr = NULL;
 }

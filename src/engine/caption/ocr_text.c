@@ -29,6 +29,18 @@ static bool is_wide(uint32_t c)
         (c >= 0x20000 && c <= 0x3FFFF);
 }
 
+// Punctuation that is written in full width, without a blank, beside such characters; Tesseract often
+// answers the ASCII twin with a blank before it.
+static bool is_twin(uint32_t c)
+{
+    return c == '!' || c == ',' || c == ':' || c == ';' || c == '?';
+}
+
+static bool is_full_width_stop(uint32_t c)
+{
+    return c == 0x3001 || c == 0x3002 || (c > 0xFEE0 && is_twin(c - 0xFEE0));
+}
+
 static bool is_blank(const char *at)
 {
     return *at == ' ' || *at == '\t';
@@ -54,14 +66,21 @@ const char *kn_ocr_text_clean(const char *text, struct kn_arena *arena)
             at = next;
             if (!*next || before == '\n')
                 continue;
-            if (!ends_line && ((is_wide(before) && is_wide(after)) || is_ellipsis ||
+            if (!ends_line && ((is_wide(before) && (is_wide(after) || is_twin(after))) || is_ellipsis ||
+                               (is_full_width_stop(before) && after > 0x7F) ||
                                (before == '.' && after == '.' && kn_ends_with(kn_buf_text(&out), ".."))))
                 continue;
             kn_buf_putc(&out, ends_line ? '\n' : ' ');
             before = ends_line ? '\n' : ' ';
             continue;
         }
-        kn_buf_add(&out, at, n);
+        if (is_twin(c) && is_wide(before)) {
+            c += 0xFEE0;
+            const char full_width[] = {(char)(0xE0 | c >> 12), (char)(0x80 | (c >> 6 & 0x3F)), (char)(0x80 | (c & 0x3F))};
+            kn_buf_add(&out, full_width, sizeof(full_width));
+        } else {
+            kn_buf_add(&out, at, n);
+        }
         before = c;
         at += n;
     }

@@ -3,8 +3,8 @@
 #include "base/arena.h"
 
 /*
- * Without blanks between ideographs, at the ends of lines and in "...", and without empty lines. Owned by
- * `arena`, NULL without memory.
+ * Without blanks between ideographs, at the ends of lines and in "...", and without empty lines; the marks
+ * : ; , ! ? behind ideographs in full width. Owned by `arena`, NULL without memory.
  */
 const char *kn_ocr_text_clean(const char *text, struct kn_arena *arena);
 

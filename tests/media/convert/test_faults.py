@@ -77,7 +77,9 @@ class Faults(ConvertCase):
         """The same fault behind a whole input is ours (above); the job says which, and ends without another try."""
         film = bytearray(read("big.mp4"))
         middle = film.index(b"mdat") + (len(film) - film.index(b"mdat")) // 3
-        film[middle:middle + 3000] = bytes(b ^ 0x55 for b in film[middle:middle + 3000])
+        # Several packets, their heads included: a decoder with threads does not always tell what it patched up.
+        end = middle + len(film) // 20
+        film[middle:end] = bytes(b ^ 0x55 for b in film[middle:end])
         write("hurt.mp4", bytes(film))
         for name, container in (("x.mp4", "mp4"), ("x.m3u8", "m3u8")):
             with self.subTest(container):

@@ -110,8 +110,9 @@ static kn_code compare_track(const struct kn_output_run *o, int track, const str
 
 /* ---- a sample of the pictures ---- */
 // Decode from the key frame at or before `at_us` until a picture comes out.
-static kn_code decode_at(struct kn_input *input, const AVStream *st, int64_t at_us, struct kn_error *err)
+static kn_code decode_at(struct kn_input *input, AVStream *st, int64_t at_us, struct kn_error *err)
 {
+    st->discard = AVDISCARD_DEFAULT; // sound that was looked up by its index shut all streams but itself
     kn_auto(kn_decoder_free) struct kn_decoder *decoder = NULL;
     kn_auto(av_packet_free) AVPacket *packet = av_packet_alloc();
     kn_code rc = packet ? kn_decoder_open(&decoder, input, st, 1, err)
@@ -207,7 +208,7 @@ static kn_code check_file(struct kn_output_run *o, struct kn_error *err)
     rc = check_tracks(o, input, found, err);
     if (rc == KN_OK)
         rc = compare_starts(o, input, found, err);
-    const AVStream *video = kn_input_stream(input, AVMEDIA_TYPE_VIDEO, 0);
+    AVStream *video = kn_input_stream(input, AVMEDIA_TYPE_VIDEO, 0);
     if (rc == KN_OK && video && o->has_video && !o->video.is_copy &&
         kn_keeps_packets(o->spec->container)) { // the others have no index to look things up in
         rc = decode_at(input, video, found[video->index].read.first_us, err);

@@ -28,7 +28,7 @@ static void picture_check(struct kn_bitmap *bitmap)
             continue;
         assert(ink.n_lines > 0 && ink.n_lines <= KN_MAX_INK_LINES);
         for (size_t k = 0; k < (size_t)ink.width * (size_t)ink.height; k++)
-            kept += ink.pixels[k];
+            kept = kept + ink.pixels[k];
     }
     kn_bitmap_clear(bitmap);
 }

@@ -19,41 +19,14 @@
 #include "base/fs.h"
 #include "base/strings.h"
 #include "base/time.h"
+#include "known_keys.h"
 #include "support/memory_request.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
 static struct kn_oss *oss;
 static struct kn_store *store;
-static bool is_trusted;
 static char secret[64]; // what lies at private/secret now
-
-/* ---- in place of ours ---- */
-
-bool __real_kn_equal_secret(const char *a, const char *b);
-bool __wrap_kn_equal_secret(const char *a, const char *b);
-bool __wrap_kn_equal_secret(const char *a, const char *b)
-{
-    return is_trusted || __real_kn_equal_secret(a, b);
-}
-
-kn_code __wrap_kn_access_find(struct kn_access *access, const char *id, struct kn_key *out_key,
-                              struct kn_error *err);
-kn_code __wrap_kn_access_find(struct kn_access *access, const char *id, struct kn_key *out_key,
-                              struct kn_error *err)
-{
-    (void)access;
-    *out_key = (struct kn_key){.role = KN_ROLE_ADMIN, .is_active = true, .expires_us = KN_NO_TIME};
-    if (!kn_starts_with(id, "testid"))
-        return kn_fail(err, KN_ENOTFOUND, "there is no key");
-    kn_copy(out_key->id, sizeof(out_key->id), id);
-    kn_copy(out_key->secret, sizeof(out_key->secret), "a secret that no input knows");
-    if (strcmp(id, "testid-reader") == 0)
-        out_key->role = KN_ROLE_READ;
-    if (strcmp(id, "testid-folder") == 0)
-        kn_copy(out_key->bucket_prefix, sizeof(out_key->bucket_prefix), "private/mine");
-    return KN_OK;
-}
 
 static int64_t now_us(void *context)
 {

@@ -58,13 +58,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     static volatile unsigned kept; // so that the reads are done
     for (int i = 0; i < n_tracks; i++)
         for (size_t k = 0; k < tracks[i].n_private; k++)
-            kept += tracks[i].private_bytes[k];
+            kept = kept + tracks[i].private_bytes[k];
     struct kn_harvest_packet packet;
     bool has;
     while (kn_harvest_next(harvest, &packet, &has, &err) == KN_OK && has) {
         assert(packet.track >= 0 && packet.track < n_tracks);
         for (size_t k = 0; k < packet.packet.n; k++)
-            kept += packet.packet.bytes[k];
+            kept = kept + packet.packet.bytes[k];
     }
     return 0;
 }

@@ -35,9 +35,16 @@ static inline void caption_becomes(const char *text, const char *name, const cha
     caption_is(&list, format, expected);
 }
 
-/* The text of one cue without its looks. */
+/* The text of one cue without its looks; ruby as "base(annotation)". */
 static inline void caption_says(struct kn_cue_list *list, size_t index, const char *expected)
 {
     assert_in_range(index, 0, list->n_cues - 1);
-    assert_string_equal(kn_cue_text(&list->cues[index], &list->arena), expected);
+    const struct kn_cue *cue = &list->cues[index];
+    kn_auto(kn_buf_clear) struct kn_buf text = {0};
+    for (size_t i = 0; i < cue->n_runs; i++) {
+        kn_buf_puts(&text, cue->runs[i].text);
+        if (cue->runs[i].ruby)
+            kn_buf_printf(&text, "(%s)", cue->runs[i].ruby);
+    }
+    assert_string_equal(kn_buf_text(&text), expected);
 }

@@ -10,6 +10,7 @@
 
 #include "access/access.h"
 #include "api/mns/mns.h"
+#include "api/pairs.h"
 #include "api/xml.h"
 #include "base/arena.h"
 #include "base/buf.h"
@@ -31,10 +32,6 @@ struct kn_mns {
     struct kn_mns_call *parked; // owned: calls that wait
 };
 
-struct kn_mns_param {
-    const char *name, *value; // decoded
-};
-
 struct kn_mns_call {
     struct kn_mns *mns;              // borrowed
     struct kn_http_request *request; // borrowed until the reply
@@ -46,7 +43,7 @@ struct kn_mns_call {
     const char *name;                // of the queue or topic; NULL: all of them
     const char *part;                // "messages", "subscriptions"; NULL: itself
     const char *part_name;           // of the subscription; NULL: all of them
-    struct kn_mns_param *params;
+    struct kn_pair *params;
     size_t n_params;
     struct kn_key who;
     size_t operation;                // its place in the table

@@ -188,39 +188,12 @@ kn_code kn_mns_page(const struct kn_mns_call *call, struct kn_name_page *out, st
     return KN_OK;
 }
 
-static const char *decoded(struct kn_arena *arena, const char *text, size_t n)
-{
-    kn_auto(kn_buf_clear) struct kn_buf out = {0};
-    if (!kn_unpercent(&out, text, n, false) || memchr(kn_buf_text(&out), '\0', out.len) ||
-        !kn_buf_ok(&out))
-        return NULL;
-    return kn_arena_strndup(arena, kn_buf_text(&out), out.len);
-}
-
 static kn_code query_read(struct kn_mns_call *call, struct kn_error *err)
 {
-    const char *query = kn_http_query(call->request);
-    size_t n_max = 1;
-    for (const char *p = query; *p; p++)
-        n_max += *p == '&';
-    call->params = kn_arena_array(&call->arena, n_max, sizeof(*call->params));
-    if (!call->params)
-        return kn_fail(err, KN_ENOMEM, "no memory for a query");
-    while (*query) {
-        size_t n = strcspn(query, "&");
-        size_t n_name = strcspn(query, "=&");
-        size_t n_skip = n_name < n ? n_name + 1 : n;
-        if (n > 0) {
-            struct kn_mns_param *param = &call->params[call->n_params++];
-            param->name = decoded(&call->arena, query, n_name);
-            param->value = decoded(&call->arena, query + n_skip, n - n_skip);
-            if (!param->name || !param->value)
-                return kn_fail_as(err, KN_EINVAL, "InvalidQueryString",
-                                  "Http request contains invalid query string.");
-        }
-        query += n + (query[n] == '&');
-    }
-    return KN_OK;
+    kn_code rc = kn_pairs_read(&call->params, &call->n_params, &call->arena, kn_http_query(call->request), err);
+    return rc == KN_EINVAL ? kn_fail_as(err, KN_EINVAL, "InvalidQueryString",
+                                        "Http request contains invalid query string.")
+                           : rc;
 }
 
 /* ---- the address ---- */
@@ -267,7 +240,7 @@ static kn_code address_read(struct kn_mns_call *call, struct kn_error *err)
     size_t n = 0;
     for (const char *p = path + (path[0] == '/'); *p && n < KN_COUNT(parts);) {
         size_t n_part = strcspn(p, "/");
-        parts[n] = decoded(&call->arena, p, n_part);
+        parts[n] = kn_text_decoded(&call->arena, p, n_part);
         if (!parts[n++])
             break;
         p += n_part + (p[n_part] == '/');

@@ -23,24 +23,11 @@ static kn_code invalid(struct kn_error *err)
                       "The Authorization header format is invalid.");
 }
 
-static const char *field(struct kn_arena *arena, const char *text, const char *name)
-{
-    size_t n = strlen(name);
-    for (const char *p = text; *p;) {
-        p += strspn(p, ", ");
-        size_t n_part = strcspn(p, ",");
-        if (strncmp(p, name, n) == 0 && p[n] == '=')
-            return kn_arena_strndup(arena, p + n + 1, n_part - n - 1);
-        p += n_part;
-    }
-    return NULL;
-}
-
 static kn_code v4_read(struct kn_mns_signed *out, struct kn_arena *arena, const char *fields,
                        struct kn_error *err)
 {
-    const char *credential = field(arena, fields, "Credential");
-    out->signature = field(arena, fields, "Signature");
+    const char *credential = kn_list_value(arena, fields, "Credential");
+    out->signature = kn_list_value(arena, fields, "Signature");
     const char *slash = credential ? strchr(credential, '/') : NULL;
     int n_slashes = 0;
     for (const char *p = slash; p && *p; p++)
@@ -153,14 +140,14 @@ static void v2_string(struct kn_buf *out, struct kn_mns_call *call,
 
 static int param_compare(const void *left, const void *right)
 {
-    const struct kn_mns_param *a = left, *b = right;
+    const struct kn_pair *a = left, *b = right;
     int by_name = strcmp(a->name, b->name);
     return by_name ? by_name : strcmp(a->value, b->value);
 }
 
 static void v4_query(struct kn_buf *out, struct kn_mns_call *call)
 {
-    struct kn_mns_param *list = kn_arena_array(&call->arena, call->n_params + 1, sizeof(*list));
+    struct kn_pair *list = kn_arena_array(&call->arena, call->n_params + 1, sizeof(*list));
     size_t n = 0;
     for (size_t i = 0; list && i < call->n_params; i++) {
         char *name = kn_arena_strdup(&call->arena, call->params[i].name);
@@ -170,7 +157,7 @@ static void v4_query(struct kn_buf *out, struct kn_mns_call *call)
         kn_lower(name);
         kn_trim(name);
         kn_trim(value);
-        list[n++] = (struct kn_mns_param){name, value};
+        list[n++] = (struct kn_pair){name, value};
     }
     if (list)
         qsort(list, n, sizeof(*list), param_compare);

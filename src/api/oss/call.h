@@ -6,6 +6,7 @@
  * the wire Code (reply.c has the table). Everything here belongs to the pool thread that serves it.
  */
 #include "api/oss/oss.h"
+#include "api/pairs.h"
 #include "api/xml.h"
 #include "base/arena.h"
 #include "base/buf.h"
@@ -23,10 +24,6 @@ enum kn_oss_dialect {
     KN_OSS_S3, // SigV4: answers differ a little (spec 09, section 7)
 };
 
-struct kn_oss_param {
-    const char *name, *value; // decoded; value "" when there is none
-};
-
 struct kn_oss_call {
     struct kn_oss *oss;               // borrowed
     struct kn_http_request *request;  // borrowed until the reply
@@ -36,7 +33,7 @@ struct kn_oss_call {
     const char *bucket;               // NULL: the service itself
     const char *key;                  // "" : the bucket itself
     const char *other_bucket, *other_key; // the second reading of an ambiguous address, or NULL
-    struct kn_oss_param *params;
+    struct kn_pair *params;
     size_t n_params;
     enum kn_oss_dialect dialect;
     bool is_url_signed;

@@ -168,7 +168,7 @@ static kn_code fields_read(struct form *form, struct kn_error *err)
             return rc;
         if (form->fields.n == MAX_FIELDS)
             return malformed(err, "too many fields");
-        struct kn_oss_param *field = &form->fields.items[form->fields.n++];
+        struct kn_pair *field = &form->fields.items[form->fields.n++];
         field->name = kn_arena_strdup(arena, name);
         field->value = kn_arena_strndup(arena, form->raw.data, n_value);
         if (!field->name || !field->value)
@@ -228,7 +228,7 @@ static json_t *meta_make(const struct kn_oss_form *fields)
                                         "Expires"};
     json_t *meta = json_object();
     for (size_t i = 0; i < fields->n; i++) {
-        const struct kn_oss_param *field = &fields->items[i];
+        const struct kn_pair *field = &fields->items[i];
         if (strncasecmp(field->name, "x-oss-meta-", 11) == 0 ||
             strncasecmp(field->name, "x-amz-meta-", 11) == 0)
             (void)json_object_set_new(meta, field->name + 11, json_string(field->value));

@@ -89,41 +89,6 @@ const char *kn_oss_header(const struct kn_oss_call *call, const char *name)
     return NULL;
 }
 
-// Percent-decode into the arena; NULL when malformed. A '+' stays one (spec 09, section 1).
-static const char *decoded(struct kn_arena *arena, const char *text, size_t n)
-{
-    kn_auto(kn_buf_clear) struct kn_buf out = {0};
-    if (!kn_unpercent(&out, text, n, false) || memchr(kn_buf_text(&out), '\0', out.len) ||
-        !kn_buf_ok(&out))
-        return NULL;
-    return kn_arena_strndup(arena, kn_buf_text(&out), out.len);
-}
-
-static kn_code query_read(struct kn_oss_call *call, struct kn_error *err)
-{
-    const char *query = kn_http_query(call->request);
-    size_t n_max = 1;
-    for (const char *p = query; *p; p++)
-        n_max += *p == '&';
-    call->params = kn_arena_array(&call->arena, n_max, sizeof(*call->params));
-    if (!call->params)
-        return kn_fail(err, KN_ENOMEM, "no memory for a query");
-    while (*query) {
-        size_t n = strcspn(query, "&");
-        size_t n_name = strcspn(query, "=&");
-        size_t n_skip = n_name < n ? n_name + 1 : n;
-        if (n > 0) {
-            struct kn_oss_param *param = &call->params[call->n_params++];
-            param->name = decoded(&call->arena, query, n_name);
-            param->value = decoded(&call->arena, query + n_skip, n - n_skip);
-            if (!param->name || !param->value)
-                return kn_fail_as(err, KN_EINVAL, "InvalidArgument", "the query is malformed");
-        }
-        query += n + (query[n] == '&');
-    }
-    return KN_OK;
-}
-
 /* ---- the address ---- */
 
 static bool is_service_host(const struct kn_oss *oss, const char *host)
@@ -158,7 +123,7 @@ static void path_split(struct kn_oss_call *call, const char *path, const char **
 static kn_code address_read(struct kn_oss_call *call, struct kn_error *err)
 {
     const char *raw = kn_http_path(call->request);
-    const char *path = decoded(&call->arena, raw, strlen(raw));
+    const char *path = kn_text_decoded(&call->arena, raw, strlen(raw));
     if (!path || path[0] != '/')
         return kn_fail_as(err, KN_EINVAL, "InvalidObjectName", "the path is malformed");
     path++;
@@ -194,7 +159,8 @@ static kn_code address_read(struct kn_oss_call *call, struct kn_error *err)
 
 static kn_code serve(struct kn_oss_call *call, struct kn_error *err)
 {
-    kn_code rc = query_read(call, err);
+    kn_code rc = kn_pairs_read(&call->params, &call->n_params, &call->arena,
+                               kn_http_query(call->request), err);
     if (rc == KN_OK)
         rc = address_read(call, err);
     if (rc != KN_OK)

@@ -6,7 +6,7 @@
 #include "api/oss/call.h"
 
 struct kn_oss_form {
-    struct kn_oss_param *items; // in the call's arena
+    struct kn_pair *items; // in the call's arena
     size_t n;
 };
 /* The value of a field, any case; NULL when absent. */

@@ -27,20 +27,6 @@ static const char *or_empty(const char *text)
     return text ? text : "";
 }
 
-// The value of `name=` in "a=b, c=d"; NULL when absent.
-static const char *field(struct kn_arena *arena, const char *text, const char *name)
-{
-    size_t n = strlen(name);
-    for (const char *p = text; *p;) {
-        p += strspn(p, ", ");
-        size_t n_part = strcspn(p, ",");
-        if (strncmp(p, name, n) == 0 && p[n] == '=')
-            return kn_arena_strndup(arena, p + n + 1, n_part - n - 1);
-        p += n_part;
-    }
-    return NULL;
-}
-
 static kn_code credential_split(struct kn_oss_signed *out, struct kn_arena *arena,
                                 const char *credential, struct kn_error *err)
 {
@@ -61,15 +47,15 @@ static kn_code v4_header_read(struct kn_oss_signed *out, struct kn_oss_call *cal
                               const char *fields, struct kn_error *err)
 {
     bool is_s3 = out->dialect == KN_OSS_S3;
-    out->signature = field(&call->arena, fields, "Signature");
+    out->signature = kn_list_value(&call->arena, fields, "Signature");
     out->signed_headers =
-        or_empty(field(&call->arena, fields, is_s3 ? "SignedHeaders" : "AdditionalHeaders"));
+        or_empty(kn_list_value(&call->arena, fields, is_s3 ? "SignedHeaders" : "AdditionalHeaders"));
     out->date = kn_http_header(call->request, is_s3 ? "x-amz-date" : "x-oss-date");
     out->token = or_empty(kn_http_header(
         call->request, is_s3 ? "x-amz-security-token" : "x-oss-security-token"));
     if (!out->date)
         return kn_fail_as(err, KN_EINVAL, "AccessDenied", "the request has no date");
-    kn_code rc = credential_split(out, &call->arena, field(&call->arena, fields, "Credential"), err);
+    kn_code rc = credential_split(out, &call->arena, kn_list_value(&call->arena, fields, "Credential"), err);
     return rc == KN_OK && !out->signature ? malformed(err) : rc;
 }
 

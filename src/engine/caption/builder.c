@@ -9,7 +9,8 @@
 #include "base/strings.h"
 #include "engine/caption/text.h"
 
-struct kn_cue_run kn_cue_run_plain(void)
+// The look of ordinary text.
+static struct kn_cue_run run_plain(void)
 {
     return (struct kn_cue_run){.karaoke_us = KN_NO_TIME};
 }
@@ -33,7 +34,7 @@ static bool look_equal(const struct kn_cue_run *a, const struct kn_cue_run *b)
 void kn_cue_builder_init(struct kn_cue_builder *builder, struct kn_cue_list *list)
 {
     *builder = (struct kn_cue_builder){
-        .list = list, .look = kn_cue_run_plain(), .pending = kn_cue_run_plain()};
+        .list = list, .look = run_plain(), .pending = run_plain()};
 }
 
 void kn_cue_builder_clear(struct kn_cue_builder *builder)
@@ -43,11 +44,12 @@ void kn_cue_builder_clear(struct kn_cue_builder *builder)
     *builder = (struct kn_cue_builder){0};
 }
 
-void kn_cue_builder_reset(struct kn_cue_builder *builder)
+// Forget what was added, and the look.
+static void builder_reset(struct kn_cue_builder *builder)
 {
     kn_buf_reset(&builder->text);
     builder->n_runs = 0;
-    builder->look = kn_cue_run_plain();
+    builder->look = run_plain();
 }
 
 void kn_cue_builder_cut(struct kn_cue_builder *builder, const char *ruby)
@@ -136,6 +138,6 @@ kn_code kn_cue_builder_finish(struct kn_cue_builder *builder, struct kn_cue *cue
         return kn_fail(err, KN_ENOMEM, "no memory for a cue");
     cue->runs = runs;
     cue->n_runs = builder->n_runs;
-    kn_cue_builder_reset(builder);
+    builder_reset(builder);
     return KN_OK;
 }

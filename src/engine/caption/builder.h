@@ -27,11 +27,6 @@ void kn_cue_builder_text(struct kn_cue_builder *builder, const char *text, size_
 void kn_cue_builder_character(struct kn_cue_builder *builder, uint32_t character);
 /* End the run being built, so that what follows is a run of its own; `ruby` (may be NULL) annotates it. */
 void kn_cue_builder_cut(struct kn_cue_builder *builder, const char *ruby);
-/* Forget what was added, and the look. */
-void kn_cue_builder_reset(struct kn_cue_builder *builder);
-
-/* The look of ordinary text. */
-struct kn_cue_run kn_cue_run_plain(void);
 
 /*
  * Give the runs to `cue` and begin anew with the plain look. Line ends at both ends of the cue go.

@@ -62,14 +62,3 @@ void kn_cue_list_warn(struct kn_cue_list *list, int line, const char *fmt, ...)
     if (kept)
         list->warnings[list->n_warnings++] = (struct kn_cue_warning){.line = line, .text = kept};
 }
-
-char *kn_cue_text(const struct kn_cue *cue, struct kn_arena *arena)
-{
-    kn_auto(kn_buf_clear) struct kn_buf text = {0};
-    for (size_t i = 0; i < cue->n_runs; i++) {
-        kn_buf_puts(&text, cue->runs[i].text);
-        if (cue->runs[i].ruby)
-            kn_buf_printf(&text, "(%s)", cue->runs[i].ruby);
-    }
-    return kn_buf_ok(&text) ? kn_arena_strdup(arena, kn_buf_text(&text)) : NULL;
-}

@@ -151,6 +151,3 @@ kn_code kn_cue_list_add(struct kn_cue_list *list, struct kn_cue **out_cue, struc
 /* Note what could not be read. Never fails: a warning without memory is only counted. */
 void kn_cue_list_warn(struct kn_cue_list *list, int line, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-
-/* The text of all runs, without any style; ruby as "base(annotation)". NULL without memory. */
-char *kn_cue_text(const struct kn_cue *cue, struct kn_arena *arena);

@@ -32,35 +32,6 @@ static void state_release(void *decoder)
 }
 
 /* ---- codecs ---- */
-static const struct {
-    const char *name;
-    enum kn_caption_codec codec;
-} names[] = {
-    {"subrip", KN_CAPTION_SRT_TEXT},    {"srt", KN_CAPTION_SRT_TEXT},      {"S_TEXT/UTF8", KN_CAPTION_SRT_TEXT},
-    {"S_TEXT/ASCII", KN_CAPTION_SRT_TEXT}, {"text", KN_CAPTION_SRT_TEXT},
-    {"ass", KN_CAPTION_ASS},            {"S_TEXT/ASS", KN_CAPTION_ASS},    {"S_ASS", KN_CAPTION_ASS},
-    {"ssa", KN_CAPTION_SSA},            {"S_TEXT/SSA", KN_CAPTION_SSA},    {"S_SSA", KN_CAPTION_SSA},
-    {"webvtt", KN_CAPTION_WEBVTT},      {"S_TEXT/WEBVTT", KN_CAPTION_WEBVTT},
-    {"D_WEBVTT/SUBTITLES", KN_CAPTION_WEBVTT}, {"D_WEBVTT/CAPTIONS", KN_CAPTION_WEBVTT},
-    {"mov_text", KN_CAPTION_MOV_TEXT},  {"tx3g", KN_CAPTION_MOV_TEXT},
-    {"wvtt", KN_CAPTION_WVTT},          {"stpp", KN_CAPTION_TTML},         {"ttml", KN_CAPTION_TTML},
-    {"S_TEXT/USF", KN_CAPTION_USF},     {"eia_608", KN_CAPTION_CEA608},    {"c608", KN_CAPTION_CEA608},
-    {"cea608", KN_CAPTION_CEA608},      {"dvb_teletext", KN_CAPTION_TELETEXT},
-    {"libzvbi_teletextdec", KN_CAPTION_TELETEXT},
-    {"hdmv_pgs_subtitle", KN_CAPTION_PGS}, {"pgssub", KN_CAPTION_PGS},     {"S_HDMV/PGS", KN_CAPTION_PGS},
-    {"dvd_subtitle", KN_CAPTION_VOBSUB}, {"dvdsub", KN_CAPTION_VOBSUB},    {"S_VOBSUB", KN_CAPTION_VOBSUB},
-    {"mp4s", KN_CAPTION_VOBSUB},        {"dvb_subtitle", KN_CAPTION_DVB},  {"dvbsub", KN_CAPTION_DVB},
-    {"S_DVBSUB", KN_CAPTION_DVB},       {"xsub", KN_CAPTION_XSUB},
-};
-
-enum kn_caption_codec kn_caption_codec_named(const char *name)
-{
-    for (size_t i = 0; name && i < KN_COUNT(names); i++)
-        if (kn_equal_nocase(name, names[i].name))
-            return names[i].codec;
-    return KN_CAPTION_OTHER;
-}
-
 bool kn_caption_is_text(enum kn_caption_codec codec)
 {
     return codec == KN_CAPTION_SRT_TEXT || kn_caption_is_ass(codec) || codec == KN_CAPTION_WEBVTT ||
@@ -124,16 +95,25 @@ kn_code kn_caption_begin(struct kn_cue_list *list, enum kn_caption_codec codec,
     return KN_OK;
 }
 
+kn_code kn_cue_of_packet(struct kn_cue_list *list, const struct kn_caption_packet *packet,
+                         struct kn_cue **out, struct kn_error *err)
+{
+    kn_code rc = kn_cue_list_add(list, out, err);
+    if (rc != KN_OK)
+        return rc;
+    (*out)->start_us = packet->start_us;
+    if (packet->duration_us > 0)
+        (*out)->end_us = packet->start_us + packet->duration_us;
+    return KN_OK;
+}
+
 static kn_code cue_packet(struct kn_cue_list *list, const struct kn_caption_packet *packet,
                           const struct kn_buf *text, struct kn_error *err)
 {
     struct kn_cue *cue;
-    kn_code rc = kn_cue_list_add(list, &cue, err);
+    kn_code rc = kn_cue_of_packet(list, packet, &cue, err);
     if (rc != KN_OK)
         return rc;
-    cue->start_us = packet->start_us;
-    if (packet->duration_us > 0)
-        cue->end_us = packet->start_us + packet->duration_us;
     kn_auto(kn_cue_builder_clear) struct kn_cue_builder builder;
     kn_cue_builder_init(&builder, list);
     if (list->codec == KN_CAPTION_SRT_TEXT)

@@ -44,5 +44,7 @@ kn_code kn_caption_end(struct kn_cue_list *list, int64_t media_end_us, struct kn
 bool kn_caption_is_text(enum kn_caption_codec codec);
 bool kn_caption_is_image(enum kn_caption_codec codec);
 
-/* The codec of a name FFmpeg or Matroska uses ("subrip", "S_TEXT/UTF8", "mov_text", "tx3g"). */
-enum kn_caption_codec kn_caption_codec_named(const char *name);
+/* For readers of samples: a new cue of the list with the packet's times. Its end stays open when the
+ * container does not say it. */
+kn_code kn_cue_of_packet(struct kn_cue_list *list, const struct kn_caption_packet *packet,
+                         struct kn_cue **out, struct kn_error *err);

@@ -146,12 +146,9 @@ static kn_code sample_cue(struct kn_cue_list *list, struct sample *sample, const
                           const struct kn_caption_packet *packet, struct kn_error *err)
 {
     struct kn_cue *cue;
-    kn_code rc = kn_cue_list_add(list, &cue, err);
+    kn_code rc = kn_cue_of_packet(list, packet, &cue, err);
     if (rc != KN_OK)
         return rc;
-    cue->start_us = packet->start_us;
-    if (packet->duration_us > 0)
-        cue->end_us = packet->start_us + packet->duration_us;
     cue->is_forced = sample->is_forced || (entry->flags & 0x80000000u);
     if (entry->has_place)
         cue->place.anchor = entry->row * 3 + entry->column + 1;
@@ -237,12 +234,9 @@ static kn_code vttc_read(struct kn_cue_list *list, const struct box *vttc,
     if (extended(list, payload, settings, id, packet))
         return KN_OK;
     struct kn_cue *cue;
-    kn_code rc = kn_cue_list_add(list, &cue, err);
+    kn_code rc = kn_cue_of_packet(list, packet, &cue, err);
     if (rc != KN_OK)
         return rc;
-    cue->start_us = packet->start_us;
-    if (packet->duration_us > 0)
-        cue->end_us = packet->start_us + packet->duration_us;
     cue->id = id;
     cue->settings = settings;
     if (settings)

@@ -143,7 +143,7 @@ static struct timespec deadline_in(int64_t us)
 static bool demux_wait_room(struct kn_demux *demux, const struct queue *q)
 {
     if (queue_is_full(q))
-        demux_wake_readers(demux); // a started batch is all there is for now
+        demux_wake_readers(demux); // nothing is added to a started batch while this thread waits
     demux->full = q;
     while (!demux->is_stopped && q->is_used && queue_is_full(q)) {
         if (demux_has_starving(demux) && demux->total_bytes < KN_DEMUX_ELASTIC_BYTES) {

@@ -49,6 +49,16 @@ class Sound(ConvertCase):
             for kind in ("video", "audio"):  # the film begins with its pictures
                 self.assertAlmostEqual(float(streams("c.mp4", kind)[0]["duration"]), length, delta=0.1)
 
+    def test_encoded_pictures_beside_copied_sound(self):
+        sound = streams("v.mp4", "audio")[0]
+        self.done([output("c.mp4", Audio={"Samplerate": int(sound["sample_rate"]), "Channels": sound["channels"],
+                                          "Bitrate": 500})])
+        bytes_of = [sh("ffmpeg", "-v", "error", "-i", path, "-map", "0:a", "-c", "copy", "-f", "md5", "-")
+                    for path in ("v.mp4", "c.mp4")]
+        self.assertEqual(bytes_of[0], bytes_of[1])  # not encoded again
+        self.assertEqual(streams("c.mp4", "video")[0]["width"], 160)
+        self.assertEqual(complaints("c.mp4"), "")
+
     def test_he_aac_is_refused_or_replaced_by_name(self):
         if "libfdk_aac" in sh("ffmpeg", "-v", "error", "-encoders"):
             self.skipTest("libfdk_aac is installed")

@@ -13,7 +13,7 @@
 
 struct vector {
     const char *text, *secret;
-    struct kn_mns_param params[4];
+    struct kn_pair params[4];
     size_t n_params;
 };
 
@@ -23,7 +23,7 @@ static bool fits(const struct vector *vector)
     assert_true(memory_request_parse(&request, vector->text, strlen(vector->text)));
     struct kn_mns_call call = {.request = &request, .method = kn_http_method(&request),
                                .path = kn_http_path(&request),
-                               .params = (struct kn_mns_param *)(uintptr_t)vector->params,
+                               .params = (struct kn_pair *)(uintptr_t)vector->params,
                                .n_params = vector->n_params};
     while (call.path[0] == '/' && call.path[1] == '/')
         call.path++;

@@ -52,7 +52,7 @@ static void pair_write(void)
     packet_put(&pictures, 0x20, PICTURE, 4);
     const size_t other = pictures.len;
     packet_put(&pictures, 0x23, PICTURE, N_PICTURE);
-    packet_put(&pictures, 0x20, PICTURE + 4, N_PICTURE - 4);
+    packet_put(&pictures, 0x20, &PICTURE[4], N_PICTURE - 4);
     const int n = snprintf(index, sizeof(index),
                            "# VobSub index file, v7\nsize: 720x576\npalette: 000000, ffffff\n\n"
                            "id: en, index: 0\ntimestamp: 00:00:01:500, filepos: 000000000\n"

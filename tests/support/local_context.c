@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/strings.h"
 
 struct kn_local_output {
     char *staged, *final;
@@ -23,7 +24,7 @@ static kn_code local_open_input(struct kn_context *context, const char *uri, str
                                 struct kn_error *err)
 {
     (void)context;
-    return kn_source_open_file(out, uri, err);
+    return kn_source_open_file(out, kn_starts_with(uri, "oss://") ? uri + strlen("oss://") : uri, err);
 }
 
 static kn_code local_commit(struct kn_sink *sink, struct kn_error *err)

@@ -1,8 +1,8 @@
 #pragma once
 /*
- * A job context over folders of this machine: inputs are paths, outputs are written beside their
- * final name and appear there together when kn_local_context_publish() is called. The tests run
- * features with it.
+ * A job context over folders of this machine: inputs are paths (oss://a/b is the path a/b), outputs
+ * are written beside their final name and appear there together when kn_local_context_publish() is called.
+ * The tests run features with it.
  */
 #include "features/context.h"
 

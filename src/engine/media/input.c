@@ -11,6 +11,7 @@
 #include "engine/media/input.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <libavutil/opt.h>
@@ -21,6 +22,7 @@
 #include "base/id.h"
 #include "base/strings.h"
 #include "base/time.h"
+#include "engine/media/aes_source.h"
 #include "engine/media/av_error.h"
 
 // A local read is a system call: 64 KiB make their cost vanish. Other sources are a message to the
@@ -153,14 +155,38 @@ static bool may_refer(const char *playlist, const char *uri)
 }
 
 /* ---- what playlists open ---- */
+static int64_t option_number(AVDictionary *options, const char *name, int64_t otherwise)
+{
+    const AVDictionaryEntry *entry = av_dict_get(options, name, NULL, 0);
+    return entry ? strtoll(entry->value, NULL, 10) : otherwise;
+}
+
+static bool option_block(unsigned char out[KN_AES_BLOCK], AVDictionary *options, const char *name)
+{
+    const AVDictionaryEntry *entry = av_dict_get(options, name, NULL, 0);
+    return entry && strlen(entry->value) == 2 * KN_AES_BLOCK && kn_unhex(out, KN_AES_BLOCK, entry->value);
+}
+
+// The HLS demuxer asks for a segment in AES-128 as "crypto+ADDRESS" or "crypto:PATH", with its key.
+static kn_code decrypted(struct kn_source **source, AVDictionary *options, struct kn_error *err)
+{
+    struct kn_aes_span span = {.start = option_number(options, "offset", 0),
+                               .end = option_number(options, "end_offset", -1)};
+    if (!option_block(span.key, options, "key") || !option_block(span.iv, options, "iv"))
+        return kn_fail_as(err, KN_EMEDIA, "ResourceContentBad", "'%s' is encrypted, and its key is not 16 bytes",
+                          (*source)->uri);
+    return kn_aes_source_new(source, KN_TAKE(*source), &span, err);
+}
+
 static int nested_open(AVFormatContext *format, AVIOContext **out, const char *url, int flags,
                        AVDictionary **options)
 {
-    (void)options;
     struct kn_input *input = format->opaque;
     if (flags & AVIO_FLAG_WRITE)
         return AVERROR(EACCES);
-    kn_auto(kn_free) char *uri = real_address(input, url);
+    const bool is_encrypted = kn_starts_with(url, "crypto+") || kn_starts_with(url, "crypto:");
+    const char *shown = is_encrypted ? url + strlen("crypto+") : url;
+    kn_auto(kn_free) char *uri = real_address(input, shown);
     if (!uri)
         return AVERROR(EINVAL);
     if (!may_refer(input->uri, uri)) {
@@ -169,11 +195,17 @@ static int nested_open(AVFormatContext *format, AVIOContext **out, const char *u
                    "http(s) addresses", input->uri, uri);
         return AVERROR(EACCES);
     }
-    struct kn_source *source = NULL;
-    if (input->env.open(input->env.impl, uri, &source, &input->io_error) != KN_OK)
+    kn_auto(kn_source_free) struct kn_source *source = NULL;
+    if (input->env.open(input->env.impl, uri, &source, &input->io_error) != KN_OK ||
+        (is_encrypted && decrypted(&source, *options, &input->io_error) != KN_OK))
         return AVERROR(EIO);
-    *out = reader_open(input, source);
-    return *out ? 0 : AVERROR(ENOMEM);
+    *out = reader_open(input, KN_TAKE(source));
+    if (!*out)
+        return AVERROR(ENOMEM);
+    // The demuxer seeks to where a part of a file begins by itself, but leaves it to HTTP.
+    if (kn_starts_with(shown, "http"))
+        ((struct reader *)(*out)->opaque)->at = option_number(*options, "offset", 0);
+    return 0;
 }
 
 static int nested_close(AVFormatContext *format, AVIOContext *io)
@@ -222,6 +254,7 @@ static kn_code input_open_format(struct kn_input *input, struct kn_error *err)
     AVDictionary *options = NULL;
     av_dict_set(&options, "protocol_whitelist", "http,https,file,crypto,data", 0);
     av_dict_set(&options, "http_persistent", "0", 0); // HLS: aborts under our io_open otherwise
+    av_dict_set(&options, "allowed_extensions", "ALL", 0); // HLS: keys too; may_refer() has the rules
     int av = avformat_open_input(&format, shown, NULL, &options); // frees `format` on failure
     av_dict_free(&options);
     if (av < 0)

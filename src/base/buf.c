@@ -69,13 +69,20 @@ void kn_buf_vprintf(struct kn_buf *buf, const char *fmt, va_list args)
 {
     va_list again;
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, fmt, args);
-    if (n < 0)
+    // Most texts fit into what is there: formatting twice is for those that do not.
+    const size_t room = buf->is_broken || !buf->data ? 0 : buf->capacity - buf->len;
+    int n = vsnprintf(room ? buf->data + buf->len : NULL, room, fmt, args);
+    bool is_whole = n >= 0 && (size_t)n < room;
+    if (n < 0) {
         buf->is_broken = true;
-    else if (kn_buf_reserve(buf, (size_t)n)) {
+    } else if (!is_whole && kn_buf_reserve(buf, (size_t)n)) {
         (void)vsnprintf(buf->data + buf->len, (size_t)n + 1, fmt, again);
-        buf->len += (size_t)n;
+        is_whole = true;
     }
+    if (is_whole)
+        buf->len += (size_t)n;
+    else if (room)
+        buf->data[buf->len] = '\0'; // what did not fit is not there
     va_end(again);
 }
 

@@ -90,9 +90,8 @@ void kn_cue_builder_text(struct kn_cue_builder *builder, const char *text, size_
 
 void kn_cue_builder_character(struct kn_cue_builder *builder, uint32_t character)
 {
-    kn_auto(kn_buf_clear) struct kn_buf utf8 = {0};
-    kn_caption_put(&utf8, character);
-    kn_cue_builder_text(builder, kn_buf_text(&utf8), utf8.len);
+    char utf8[4];
+    kn_cue_builder_text(builder, utf8, kn_caption_utf8(utf8, character));
 }
 
 // Line ends before the first and after the last text say nothing.

@@ -106,7 +106,10 @@ void kn_cue_list_finish(struct kn_cue_list *list, int64_t media_end_us)
             list->cues[kept - 1] = *cue;
     }
     list->n_cues = kept;
-    if (list->n_cues)
+    bool is_sorted = true; // as nearly all are
+    for (size_t i = 1; is_sorted && i < list->n_cues; i++)
+        is_sorted = cue_compare(&list->cues[i - 1], &list->cues[i]) <= 0;
+    if (!is_sorted)
         qsort(list->cues, list->n_cues, sizeof(*list->cues), cue_compare);
     ends_fix(list, media_end_us);
     repeats_drop(list);

@@ -241,7 +241,8 @@ static size_t markup_apply(struct kn_ass_scan *scan, struct fonts *fonts, const 
 kn_code kn_srt_cue_text(struct kn_cue_builder *builder, struct kn_cue *cue, const char *text,
                         size_t n, struct kn_error *err)
 {
-    struct fonts fonts = {.n = 0};
+    struct fonts fonts;
+    fonts.n = 0; // what lies above is not worth clearing for each cue
     struct kn_ass_scan scan = {.builder = builder, .cue = cue};
     for (size_t i = 0; i < n;) {
         size_t to = i;

@@ -19,27 +19,32 @@
 #define DETECT_BYTES (256 * 1024)
 
 /* ---- characters ---- */
-void kn_caption_put(struct kn_buf *out, uint32_t c)
+size_t kn_caption_utf8(char out[4], uint32_t c)
 {
     if (c == 0 || c > 0x10FFFF || (c >= 0xD800 && c < 0xE000))
         c = REPLACEMENT;
-    char utf8[4];
     size_t n = 0;
     if (c < 0x80) {
-        utf8[n++] = (char)c;
+        out[n++] = (char)c;
     } else if (c < 0x800) {
-        utf8[n++] = (char)(0xC0 | c >> 6);
+        out[n++] = (char)(0xC0 | c >> 6);
     } else if (c < 0x10000) {
-        utf8[n++] = (char)(0xE0 | c >> 12);
-        utf8[n++] = (char)(0x80 | (c >> 6 & 0x3F));
+        out[n++] = (char)(0xE0 | c >> 12);
+        out[n++] = (char)(0x80 | (c >> 6 & 0x3F));
     } else {
-        utf8[n++] = (char)(0xF0 | c >> 18);
-        utf8[n++] = (char)(0x80 | (c >> 12 & 0x3F));
-        utf8[n++] = (char)(0x80 | (c >> 6 & 0x3F));
+        out[n++] = (char)(0xF0 | c >> 18);
+        out[n++] = (char)(0x80 | (c >> 12 & 0x3F));
+        out[n++] = (char)(0x80 | (c >> 6 & 0x3F));
     }
     if (c >= 0x80)
-        utf8[n++] = (char)(0x80 | (c & 0x3F));
-    kn_buf_add(out, utf8, n);
+        out[n++] = (char)(0x80 | (c & 0x3F));
+    return n;
+}
+
+void kn_caption_put(struct kn_buf *out, uint32_t c)
+{
+    char utf8[4];
+    kn_buf_add(out, utf8, kn_caption_utf8(utf8, c));
 }
 
 uint32_t kn_caption_character(const char *text, size_t n, size_t *out_n)

@@ -30,6 +30,8 @@ kn_code kn_caption_decode(struct kn_buf *out, const void *bytes, size_t n, const
 
 /* UTF-8 of one character; what is no character becomes U+FFFD. */
 void kn_caption_put(struct kn_buf *out, uint32_t character);
+/* The same into four bytes: how many it took. */
+size_t kn_caption_utf8(char out[4], uint32_t character);
 /* The character at `text` and its length in bytes (1 and U+FFFD when malformed); n > 0. */
 uint32_t kn_caption_character(const char *text, size_t n, size_t *out_n);
 /* Of the tags' and entities' kind: ASCII white space. */

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "engine/caption/text.h"
 
 // Layers of one text: shadow, border, glow, fill; typesetters use fewer than this.
@@ -87,9 +88,24 @@ void kn_caption_write_end(struct kn_buf *out, const struct kn_buf *text, enum kn
 
 void kn_caption_write_time(struct kn_buf *out, int64_t us, int hour_digits, char separator)
 {
-    const long long ms = us <= 0 ? 0 : (long long)(us / 1000 + (us % 1000 >= 500));
-    kn_buf_printf(out, "%0*lld:%02lld:%02lld%c%03lld", hour_digits, ms / 3600000, ms / 60000 % 60,
-                  ms / 1000 % 60, separator, ms % 1000);
+    // By hand: printf() was the dearest part of writing a film's captions.
+    const uint64_t ms = us <= 0 ? 0 : (uint64_t)(us / 1000 + (us % 1000 >= 500));
+    const struct {
+        uint64_t value;
+        int n_digits;
+        char before; // '\0' for none
+    } parts[] = {{ms % 1000, 3, separator}, {ms / 1000 % 60, 2, ':'}, {ms / 60000 % 60, 2, ':'},
+                 {ms / 3600000, hour_digits, '\0'}};
+    char text[40]; // 20 digits of hours at most, and 10 more characters
+    char *at = text + sizeof(text);
+    for (size_t i = 0; i < KN_COUNT(parts); i++) {
+        uint64_t rest = parts[i].value;
+        for (int n = 0; n < parts[i].n_digits || rest; n++, rest /= 10)
+            *--at = (char)('0' + rest % 10);
+        if (parts[i].before)
+            *--at = parts[i].before;
+    }
+    kn_buf_add(out, at, (size_t)(text + sizeof(text) - at));
 }
 
 static bool is_rtl(uint32_t c)

@@ -19,7 +19,7 @@ $(BUILD)/build.ninja: | setup
 	    { cat $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
 
-# Leaves build/kinora and build/kinora-worker.
+# Leaves build/kinora and the programs it starts.
 build: setup $(BUILD)/build.ninja
 	@$(NINJA) -C $(BUILD) --quiet
 

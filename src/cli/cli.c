@@ -2,11 +2,14 @@
 /* What the commands share: complaints, JSON, progress. */
 #include "cli/cli.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "base/strings.h"
 #include "base/time.h"
 
 #define BAR_CELLS 32
@@ -17,6 +20,16 @@ static struct {
     int64_t shown_us;
     bool has_shown;
 } bar;
+
+void kn_cli_begin(void)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    (void)signal(SIGPIPE, SIG_IGN); // a reader that went away is an error value, not a death
+    const char *wish = getenv("KINORA_LOG");
+    for (int i = 0; wish && i < 4; i++)
+        if (kn_equal_nocase(wish, names[i]))
+            kn_log_set_level((enum kn_log_level)i);
+}
 
 int kn_cli_fail(const struct kn_error *err, const char *advice)
 {

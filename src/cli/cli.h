@@ -24,6 +24,8 @@ struct kn_command {
 /* The table, ended by a NULL name. Shell completion and the manual page are made from it. */
 extern const struct kn_command kn_commands[];
 
+/* What every program of the command line does first: signals, the level of the log. */
+void kn_cli_begin(void);
 /* Print `kinora: <message>` (and `: <advice>` when not NULL) to stderr; answers KN_EXIT_FAILED. */
 int kn_cli_fail(const struct kn_error *err, const char *advice);
 /* Print a usage complaint and where help is; answers KN_EXIT_USAGE. */

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* kinora: the program people type. Finds the command in the table and runs it. */
-#include <signal.h>
+/* kinora-commands: all commands. Finds the command in the table and runs it. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "base/cleanup.h"
-#include "base/log.h"
 #include "base/strings.h"
 #include "cli/cli.h"
 #include "cli/suggest.h"
@@ -26,15 +24,6 @@ static void print_help(FILE *out)
     (void)fputs("\n'kinora COMMAND --help' shows a command's options, with examples.\n", out);
 }
 
-static void log_level_from_environment(void)
-{
-    static const char *const names[] = {"debug", "info", "warn", "error"};
-    const char *wish = getenv("KINORA_LOG");
-    for (int i = 0; wish && i < 4; i++)
-        if (kn_equal_nocase(wish, names[i]))
-            kn_log_set_level((enum kn_log_level)i);
-}
-
 static int unknown_command(const char *word)
 {
     const char *names[64];
@@ -48,8 +37,8 @@ static int unknown_command(const char *word)
 
 int main(int argc, char **argv)
 {
-    (void)signal(SIGPIPE, SIG_IGN); // a reader that went away is an error value, not a death
-    log_level_from_environment();
+    (void)prctl(PR_SET_NAME, "kinora"); // as whoever looks for the service expects
+    kn_cli_begin();
     if (argc < 2 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
         strcmp(argv[1], "-h") == 0) {
         print_help(argc < 2 ? stderr : stdout);

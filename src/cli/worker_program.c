@@ -29,3 +29,8 @@ char *kn_reader_program(void)
 {
     return program_named("kinora-reader");
 }
+
+char *kn_commands_program(void)
+{
+    return program_named("kinora-commands");
+}

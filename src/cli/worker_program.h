@@ -1,7 +1,9 @@
 #pragma once
-/* Where kinora-worker and kinora-reader are: beside this program (a build folder, a private install), else KN_LIBEXEC. */
+/* Where the other programs are: beside this one (a build folder, a private install), else KN_LIBEXEC. */
 
 /* malloc'd path, whether the file is there or not. */
 char *kn_worker_program(void);
 /* The same for kinora-reader, which has no media libraries and starts in a tenth of the time. */
 char *kn_reader_program(void);
+/* The same for kinora-commands, which is all of the command line. */
+char *kn_commands_program(void);

@@ -42,10 +42,19 @@ class Doctor(unittest.TestCase):
         os.makedirs("alone", exist_ok=True)
         lone = os.path.abspath("alone/kinora")
         shutil.copy(support.KINORA, lone)
+        shutil.copy(support.KINORA + "-commands", lone + "-commands")
         said = subprocess.run([lone, "doctor", "--data", "here"], env=support.ENV, text=True,
                               stdout=subprocess.PIPE, timeout=60)
         self.assertEqual(said.returncode, 1)
         self.assertIn("kinora-worker", said.stdout)
+
+    def test_a_missing_part_of_the_command_line_is_named(self):
+        os.makedirs("bare", exist_ok=True)
+        lone = os.path.abspath("bare/kinora")
+        shutil.copy(support.KINORA, lone)
+        said = subprocess.run([lone, "doctor"], env=support.ENV, text=True, stderr=subprocess.PIPE, timeout=60)
+        if said.returncode != 0:  # where Kinora is installed, its other programs are found
+            self.assertRegex(said.stderr, "^kinora: cannot start '.*/kinora-commands': No such file or directory")
 
 
 if __name__ == "__main__":

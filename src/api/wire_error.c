@@ -58,6 +58,9 @@ static const struct row rows[] = {
     {"BadRequest", 400, "InvalidRequest", "The request is not well formed."},
     // records
     {"ResourceNotFound", 404, "ResourceNotFound", "Resource not found"},
+    {"EventRuleExists", 409, "EventRuleExists", NULL},
+    {"EventRuleLimit", 400, "EventRuleLimit", NULL},
+    {"EventRuleNotExist", 404, "EventRuleNotExist", NULL},
     // values
     {"NullValue", 400, "InvalidParameter.NullValue", "The specified parameter \"%s\" cannot be null."},
     {"EmptyValue", 400, "InvalidParameter.EmptyValue", "The specified parameter \"%s\" cannot be empty."},

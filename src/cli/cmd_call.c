@@ -103,7 +103,7 @@ int kn_cmd_call(int argc, char **argv)
                 "Any operation of the API, signed; its answer as JSON. 'Name=@FILE' sends what a file\n"
                 "holds. docs/api lists the operations.\n\n"
                 "options\n"
-                "  --product NAME        ice, vod, imm, mts, sts or kinora, where several have it\n\n"
+                "  --product NAME        ice, vod, imm, mts, sts, mnsopen or kinora, where several have it\n\n"
                 "examples\n"
                 "  kinora call ListPipelines\n"
                 "  kinora call SubmitMediaConvertJob Config=@job.json UserData=42\n"

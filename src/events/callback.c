@@ -103,11 +103,15 @@ bool kn_callback_wants(const struct kn_callback *callback, const char *event_nam
 {
     if (!callback->type[0])
         return false;
+    // "ALL" was said by programs that wait for jobs: they are not told of every upload.
+    bool is_of_object = strchr(event_name, ':') != NULL;
     size_t n_name = strlen(event_name);
     for (const char *at = callback->event_types; *at;) {
         at += strspn(at, ", ");
         size_t n = strcspn(at, ", ");
-        if ((n == n_name && memcmp(at, event_name, n) == 0) || (n == 3 && memcmp(at, "ALL", 3) == 0))
+        if ((n == n_name && memcmp(at, event_name, n) == 0) ||
+            (!is_of_object && n == 3 && memcmp(at, "ALL", 3) == 0) ||
+            (is_of_object && n > 1 && at[n - 1] == '*' && strncmp(at, event_name, n - 1) == 0))
             return true;
         at += n;
     }

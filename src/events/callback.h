@@ -36,7 +36,10 @@ kn_code kn_callback_get_tx(struct kn_tx *tx, struct kn_callback *out, struct kn_
 kn_code kn_callback_set(struct kn_db *db, const struct kn_callback *callback,
                         struct kn_error *err);
 
-/* Whether EventTypeList names `event_name`. */
+/*
+ * Whether EventTypeList names `event_name`. "ALL" means every event of jobs; those of objects
+ * ("ObjectCreated:PutObject") are named one by one or as "ObjectCreated:*".
+ */
 bool kn_callback_wants(const struct kn_callback *callback, const char *event_name);
 
 /*

@@ -132,6 +132,19 @@ kn_code kn_outbox_add(struct kn_tx *tx, const struct kn_event *event, struct kn_
     return rc;
 }
 
+kn_code kn_outbox_add_for(struct kn_tx *tx, const struct kn_event *event, const char *subscriber,
+                          const char *target_kind, const char *target, struct kn_error *err)
+{
+    char id[KN_ID_SIZE];
+    kn_id_hex(id);
+    kn_code rc = add_event(tx, event, id, err);
+    if (rc == KN_OK)
+        rc = add_delivery(tx, id, event->subject, subscriber, target_kind, target, err);
+    if (rc == KN_OK)
+        kn_tx_notify(tx, "events");
+    return rc;
+}
+
 /* ---- another address ---- */
 
 kn_code kn_outbox_retarget(struct kn_tx *tx, const struct kn_callback *callback,

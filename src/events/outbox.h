@@ -49,6 +49,13 @@ struct kn_event {
  */
 kn_code kn_outbox_add(struct kn_tx *tx, const struct kn_event *event, struct kn_error *err);
 
+/*
+ * The same for one subscriber alone, who is told event->text: `subscriber` is its name in the log, and order
+ * is kept for (subject, subscriber).
+ */
+kn_code kn_outbox_add_for(struct kn_tx *tx, const struct kn_event *event, const char *subscriber,
+                          const char *target_kind, const char *target, struct kn_error *err);
+
 /* Account-wide deliveries that wait go to `callback`'s address from now on; set aside when none. */
 kn_code kn_outbox_retarget(struct kn_tx *tx, const struct kn_callback *callback,
                            struct kn_error *err);

@@ -41,9 +41,14 @@ static kn_code delete_one(struct kn_tx *tx, struct delete_call *call, const char
     if (rc == KN_OK)
         rc = kn_bytes_release(tx, row.file, row.is_inline, err);
     call->n_existed++;
-    struct kn_store *store = call->store;
-    if (rc == KN_OK && store->hook)
-        rc = store->hook(tx, call->event, call->bucket, key, &row.info, store->hook_context, err);
+    const struct kn_object_change change = {.event = call->event,
+                                            .bucket = call->bucket,
+                                            .key = key,
+                                            .info = &row.info,
+                                            .size_delta_bytes = -row.info.size_bytes,
+                                            .position = -1};
+    if (rc == KN_OK)
+        rc = kn_object_tell(call->store, tx, &change, err);
     kn_object_info_clear(&row.info);
     return rc;
 }
@@ -227,7 +232,7 @@ static kn_code append_tx(struct kn_tx *tx, void *context, struct kn_error *err)
     // An append is no overwriting: only the name's first write is subject to the bucket's rule.
     if (call->now.file[0] == '\0')
         return kn_object_row_put(writer->store, tx, writer->bucket, writer->key, &call->next, NULL,
-                                 false, "ObjectCreated:AppendObject", err);
+                                 false, KN_EVENT_APPEND, err);
     const struct kn_object_info *info = &call->next.info;
     rc = kn_tx_run(tx, NULL, err,
                    "UPDATE object SET size_bytes = ?, modified_us = ?, etag = ?, crc64 = ?, "
@@ -237,11 +242,15 @@ static kn_code append_tx(struct kn_tx *tx, void *context, struct kn_error *err)
                    strlen(writer->key));
     if (rc == KN_OK && strcmp(call->next.file, call->now.file) != 0)
         rc = kn_bytes_release(tx, call->now.file, false, err);
-    struct kn_store *store = writer->store;
-    if (rc != KN_OK || !store->hook)
-        return rc;
-    return store->hook(tx, "ObjectCreated:AppendObject", writer->bucket, writer->key, info,
-                       store->hook_context, err);
+    const struct kn_object_change change = {
+        .event = KN_EVENT_APPEND,
+        .bucket = writer->bucket,
+        .key = writer->key,
+        .info = info,
+        .size_delta_bytes = info->size_bytes - call->now.info.size_bytes,
+        .position = call->position,
+    };
+    return rc == KN_OK ? kn_object_tell(writer->store, tx, &change, err) : rc;
 }
 
 static kn_code append_check(const struct append_call *call, int64_t *out_length,

@@ -63,6 +63,11 @@ kn_code kn_bucket_check(struct kn_tx *tx, const char *bucket, bool *out_forbid,
 kn_code kn_object_row_put(struct kn_store *store, struct kn_tx *tx, const char *bucket,
                           const char *key, const struct kn_object_row *row, const void *bytes,
                           bool forbid_overwrite, const char *event, struct kn_error *err);
+/* An append's event, whose first one puts a row like any other write. */
+#define KN_EVENT_APPEND "ObjectCreated:AppendObject"
+/* Tell the hook, if there is one. */
+kn_code kn_object_tell(struct kn_store *store, struct kn_tx *tx, const struct kn_object_change *change,
+                       struct kn_error *err);
 /* A row that referred to `file` is gone: when none does any more, the bytes go too. */
 kn_code kn_bytes_release(struct kn_tx *tx, const char *file, bool is_inline, struct kn_error *err);
 

@@ -106,6 +106,12 @@ kn_code kn_bytes_release(struct kn_tx *tx, const char *file, bool is_inline, str
                      "si", file, kn_now_us());
 }
 
+kn_code kn_object_tell(struct kn_store *store, struct kn_tx *tx, const struct kn_object_change *change,
+                       struct kn_error *err)
+{
+    return store->hook ? store->hook(tx, change, store->hook_context, err) : KN_OK;
+}
+
 static kn_code row_insert(struct kn_tx *tx, const char *bucket, const char *key,
                           const struct kn_object_row *row, bool replaces, int64_t *out_changes,
                           struct kn_error *err)
@@ -144,13 +150,15 @@ kn_code kn_object_row_put(struct kn_store *store, struct kn_tx *tx, const char *
     struct kn_stmt *stmt;
     bool existed = false;
     rc = kn_tx_query(tx, &stmt, err,
-                     "SELECT file, is_inline FROM object WHERE bucket = ? AND object_key = ?", "sb",
-                     bucket, (const void *)key, strlen(key));
+                     "SELECT file, is_inline, size_bytes FROM object"
+                     " WHERE bucket = ? AND object_key = ?",
+                     "sb", bucket, (const void *)key, strlen(key));
     if (rc != KN_OK || (rc = kn_stmt_step(stmt, &existed, err)) != KN_OK)
         return rc;
     if (existed) {
         kn_copy(old.file, sizeof(old.file), kn_stmt_text(stmt, 0));
         old.is_inline = kn_stmt_int(stmt, 1) != 0;
+        old.info.size_bytes = kn_stmt_int(stmt, 2);
     }
 
     int64_t n_changed = 0;
@@ -173,7 +181,13 @@ kn_code kn_object_row_put(struct kn_store *store, struct kn_tx *tx, const char *
         if (rc != KN_OK)
             return rc;
     }
-    if (!store->hook)
-        return KN_OK;
-    return store->hook(tx, event, bucket, key, &row->info, store->hook_context, err);
+    const struct kn_object_change change = {
+        .event = event,
+        .bucket = bucket,
+        .key = key,
+        .info = &row->info,
+        .size_delta_bytes = row->info.size_bytes - old.info.size_bytes,
+        .position = strcmp(event, KN_EVENT_APPEND) == 0 ? 0 : -1,
+    };
+    return kn_object_tell(store, tx, &change, err);
 }

@@ -194,11 +194,18 @@ void kn_store_usage_add(struct kn_store *store, const char *bucket, bool is_writ
 /* malloc'd array for the caller to free; NULL and 0 when there is nothing. */
 struct kn_store_usage *kn_store_usage_take(struct kn_store *store, size_t *out_n);
 
+/* What happened to an object; all borrowed. */
+struct kn_object_change {
+    const char *event;      // ObjectCreated:PutObject, ObjectRemoved:DeleteObject, …
+    const char *bucket, *key;
+    const struct kn_object_info *info; // as it is now; of a removed one, as it was
+    int64_t size_delta_bytes;          // new size less old one; what is not there has 0
+    int64_t position;                  // where an append began; -1: it was none
+};
 /*
- * Called inside the transaction that makes an object visible or removes it: upload events hang here.
+ * Called inside the transaction that makes an object visible or removes it: object events hang here.
  * Set once.
  */
-typedef kn_code (*kn_object_hook)(struct kn_tx *tx, const char *event_name, const char *bucket,
-                                  const char *key, const struct kn_object_info *info,
+typedef kn_code (*kn_object_hook)(struct kn_tx *tx, const struct kn_object_change *change,
                                   void *context, struct kn_error *err);
 void kn_store_set_hook(struct kn_store *store, kn_object_hook hook, void *context);

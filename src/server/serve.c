@@ -25,6 +25,7 @@
 #include "events/delivery.h"
 #include "events/http_sink.h"
 #include "events/mns_sink.h"
+#include "events/object_notice.h"
 #include "http/client.h"
 #include "http/server.h"
 #include "http/tls_auto.h"
@@ -147,6 +148,7 @@ static kn_code records_open(struct kn_service *s, const struct kn_config *config
                                                .task_error = kn_wire_error_of_task,
                                                .wire_error = wire_error};
     kn_jobs_set_hook(s->jobs, on_job, s);
+    kn_store_set_hook(s->store, kn_events_on_object, &s->event_source);
     return KN_OK;
 }
 

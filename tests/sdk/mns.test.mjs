@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 
 import MNSClient from '@alicloud/mns';
 import RPCClient from '@alicloud/pop-core';
+import OSS from 'ali-oss';
 
 import { startKinora } from './support/server.mjs';
 
@@ -281,6 +282,100 @@ test('events of the service arrive in queues and topics', async () => {
     } while (event.EventType !== 'MediaConvertComplete');
     assert.equal(event.MessageBody.JobId, JobId);
   }
+});
+
+// Mns-open, the vendor's product for rules, through the client that carries every product.
+const rpcOf = (server, apiVersion) => new RPCClient({
+  accessKeyId: server.key.id, accessKeySecret: server.key.secret, endpoint: `http://${server.api}`, apiVersion,
+});
+
+// The events in the next message of a queue, which is deleted.
+async function eventsOf(client, queue) {
+  const { body } = await client.receiveMessage(queue, 30);
+  assert.equal((await client.deleteMessage(queue, body.ReceiptHandle)).code, 204);
+  return JSON.parse(Buffer.from(body.MessageBody, 'base64').toString()).events;
+}
+
+const ossOf = (server) => new OSS({
+  accessKeyId: server.key.id, accessKeySecret: server.key.secret, endpoint: `http://${server.oss}`, bucket: 'arrivals',
+});
+
+test('what is uploaded, copied, appended and deleted is announced where a rule says', async () => {
+  const rules = rpcOf(kinora, '2022-01-19');
+  const oss = ossOf(kinora);
+  await oss.putBucket('arrivals');
+  for (const queue of ['arrivals', 'departures']) await mns.createQueue(queue, {});
+  await mns.createTopic('traffic', {});
+  await subscribe('traffic', 'out', {
+    Endpoint: `acs:mns:cn-shanghai:${account}:queues/departures`, NotifyContentFormat: 'SIMPLIFIED',
+  });
+  const made = await rules.request('CreateEventRule', {
+    ProductName: 'oss', RuleName: 'in', EventTypes: JSON.stringify(['ObjectCreated:*']),
+    MatchRules: JSON.stringify([[{ Prefix: `acs:oss:cn-shanghai:${account}:arrivals/in/`, Suffix: '.mp4', MatchState: true }]]),
+    Endpoint: JSON.stringify({ EndpointType: 'queue', EndpointValue: 'arrivals' }),
+  }, { method: 'POST' });
+  assert.deepEqual([made.Code, made.Status, made.Data], [200, 'Success', 'in']);
+  await rules.request('CreateEventRule', {
+    ProductName: 'oss', RuleName: 'out', EventTypes: JSON.stringify(['ObjectRemoved:*']),
+    MatchRules: JSON.stringify([[{ Name: 'arrivals' }]]),
+    Endpoint: JSON.stringify({ EndpointType: 'topic', EndpointValue: 'traffic' }),
+  }, { method: 'POST' });
+
+  const bytes = Buffer.from('hello');
+  await oss.put('elsewhere.mp4', bytes);
+  await oss.put('in/a.mp4', bytes);
+  await oss.copy('in/b.mp4', 'in/a.mp4');
+  await oss.append('in/c.mp4', bytes);
+  await oss.multipartUpload('in/d 中.mp4', Buffer.alloc(300_000, 'x'), { partSize: 102_400 });
+  await oss.delete('in/a.mp4');
+  await oss.deleteMulti(['in/b.mp4', 'in/c.mp4']);
+
+  const came = new Map();
+  while (came.size < 4) for (const event of await eventsOf(mns, 'arrivals')) came.set(event.oss.object.key, event);
+  assert.deepEqual([...came].map(([key, event]) => [key, event.eventName.split(':')[1]]).sort(), [
+    ['in/a.mp4', 'PutObject'], ['in/b.mp4', 'CopyObject'], ['in/c.mp4', 'AppendObject'],
+    ['in/d 中.mp4', 'CompleteMultipartUpload']]);
+  const { eventTime, responseElements, ...event } = came.get('in/a.mp4');
+  assert.match(eventTime, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  assert.deepEqual(event, {
+    eventName: 'ObjectCreated:PutObject', eventSource: 'acs:oss', eventVersion: '1.0', region: 'cn-shanghai',
+    oss: {
+      bucket: { arn: `acs:oss:cn-shanghai:${account}:arrivals`, name: 'arrivals', ownerIdentity: account, virtualBucket: '' },
+      object: { deltaSize: 5, eTag: '5D41402ABC4B2A76B9719D911017C592', key: 'in/a.mp4', size: 5 },
+      ossSchemaVersion: '1.0', ruleId: 'in',
+    },
+    requestParameters: { sourceIPAddress: '' }, userIdentity: { principalId: account },
+  });
+  const gone = [];
+  while (gone.length < 3) gone.push(...(await eventsOf(mns, 'departures')).map(({ eventName, oss: { object } }) => [object.key, eventName]));
+  assert.deepEqual(gone.sort(), [['in/a.mp4', 'ObjectRemoved:DeleteObject'], ['in/b.mp4', 'ObjectRemoved:DeleteObjects'],
+    ['in/c.mp4', 'ObjectRemoved:DeleteObjects']]);
+
+  const { Data } = await rules.request('ListEventRules', { ResourceName: 'arrivals' }, { method: 'POST' });
+  assert.deepEqual(Data.PageData.map(({ RuleName }) => RuleName), ['in', 'out']);
+  for (const RuleName of ['in', 'out']) await rules.request('DeleteEventRule', { ProductName: 'oss', RuleName }, { method: 'POST' });
+  await oss.put('in/e.mp4', bytes);
+  await rejects(mns.receiveMessage('arrivals', 1), 'MessageNotExist');
+});
+
+test('an upload that was acknowledged is announced, also when the service is killed', async () => {
+  const first = await startKinora();
+  await ossOf(first).putBucket('arrivals');
+  // No queue yet: nothing can be delivered before the kill.
+  await rpcOf(first, '2022-01-19').request('CreateEventRule', {
+    ProductName: 'oss', RuleName: 'r', EventTypes: '["ObjectCreated:PutObject"]', MatchRules: '[[{"Name":"arrivals"}]]',
+    Endpoint: '{"EndpointType":"queue","EndpointValue":"late"}',
+  }, { method: 'POST' });
+  const oss = ossOf(first);
+  await Promise.all(Array.from({ length: 8 }, (_, i) => oss.put(`film-${i}`, Buffer.from('x'))));
+  first.child.kill('SIGKILL');
+  await first.exited;
+  const second = await startKinora({ data: first.data });
+  const client = clientFor(second);
+  await client.createQueue('late', {});
+  const seen = new Set();
+  while (seen.size < 8) for (const { oss: { object } } of await eventsOf(client, 'late')) seen.add(object.key);
+  await second.stop();
 });
 
 // ---- what the client never sends

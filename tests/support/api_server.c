@@ -245,7 +245,7 @@ static void acs3_sign(const struct api_server *server, const struct api_request 
 static const struct {
     const char *version, *product;
 } products[] = {{"2020-11-09", "ice"}, {"2014-06-18", "mts"}, {"2017-03-21", "vod"},
-                {"2020-09-30", "imm"}, {"2015-04-01", "sts"}, {"2026-01-01", "kinora"}};
+                {"2020-09-30", "imm"}, {"2015-04-01", "sts"}, {"2022-01-19", "mnsopen"}, {"2026-01-01", "kinora"}};
 
 static const char *product_of(const char *version)
 {

@@ -22,15 +22,18 @@ struct fixture {
     struct kn_store *store;
     char last_event[64];
     int n_events;
+    int64_t last_delta_bytes, last_position;
     bool is_remote;
 };
 
-static kn_code hook(struct kn_tx *tx, const char *event_name, const char *bucket, const char *key,
-                    const struct kn_object_info *info, void *context, struct kn_error *err)
+static kn_code hook(struct kn_tx *tx, const struct kn_object_change *change, void *context,
+                    struct kn_error *err)
 {
-    (void)tx, (void)bucket, (void)key, (void)info, (void)err;
+    (void)tx, (void)err;
     struct fixture *f = context;
-    (void)snprintf(f->last_event, sizeof(f->last_event), "%s", event_name);
+    (void)snprintf(f->last_event, sizeof(f->last_event), "%s", change->event);
+    f->last_delta_bytes = change->size_delta_bytes;
+    f->last_position = change->position;
     f->n_events++;
     return KN_OK;
 }
@@ -286,6 +289,9 @@ static void appends_follow_each_other(void **state)
     int64_t length = 0;
     assert_int_equal(append(f, "log", "123", 0, &length, &info, &err), KN_OK);
     assert_int_equal(append(f, "log", "456789", 3, &length, &info, &err), KN_OK);
+    assert_string_equal(f->last_event, "ObjectCreated:AppendObject");
+    assert_int_equal(f->last_delta_bytes, 6);
+    assert_int_equal(f->last_position, 3);
     assert_int_equal(length, 9);
     assert_true(info.crc64 == UINT64_C(0x995DC9BBDF1939FA));
     assert_int_equal(append(f, "log", "x", 3, &length, &info, &err), KN_ECONFLICT);

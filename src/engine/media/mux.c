@@ -4,12 +4,15 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include <libavutil/intreadwrite.h>
 #include <libavutil/opt.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "engine/media/av_error.h"
+#include "engine/media/index_room.h"
 #include "engine/media/segments.h"
 #include "engine/media/sink_io.h"
 
@@ -20,6 +23,8 @@ struct part {
     AVFormatContext *format;      // owned
     struct kn_sink_io *io;        // owned; NULL with segments
     struct kn_segments *segments; // owned; NULL without
+    int64_t room_bytes;           // reserved for the index in front of the film; 0: none
+    const struct track *latest;   // borrowed: whose packet was written last
 };
 
 struct track {
@@ -33,6 +38,7 @@ struct track {
     int64_t mark_us;
     int64_t last_dts; // in the stream's time base; AV_NOPTS_VALUE at first
     struct kn_ledger ledger;
+    struct kn_index_tally tally; // what the index lists of it
 };
 
 struct kn_mux {
@@ -312,6 +318,8 @@ static kn_code mux_put(struct kn_mux *mux, struct track *t, AVPacket *packet, st
         packet->pts = packet->pts == AV_NOPTS_VALUE ? packet->pts : FFMAX(packet->pts, packet->dts);
     }
     t->last_dts = packet->dts;
+    kn_index_tally_add(&t->tally, packet, part->latest == t);
+    part->latest = t;
     const int av = mux->weaves_itself ? av_interleaved_write_frame(part->format, packet)
                                       : av_write_frame(part->format, packet);
     return av < 0 ? part_fail(part, err, av, "write a packet") : KN_OK;
@@ -343,11 +351,68 @@ static void part_refine_ticks(const struct part *part)
         (void)av_opt_set_int(part->format->priv_data, "movie_timescale", rate, 0);
 }
 
+/* ---- the index of an MP4 in front ---- */
+// The packet of a cover waits from the beginning; it goes into the index.
+static int64_t cover_bytes(const struct track *t)
+{
+    return t->stream->disposition & AV_DISPOSITION_ATTACHED_PIC && t->length ? track_head(t)->size : 0;
+}
+
+static void part_reserve(const struct kn_mux *mux, struct part *part, AVDictionary **options)
+{
+    const AVDictionaryEntry *flags = av_dict_get(*options, "movflags", NULL, 0);
+    if (!flags || !strstr(flags->value, "faststart"))
+        return;
+    struct kn_index_track tracks[MAX_TRACKS];
+    for (int i = 0; i < mux->n_tracks; i++) {
+        const struct track *t = &mux->tracks[i];
+        tracks[i] = (struct kn_index_track){t->stream, t->time_base, cover_bytes(t)};
+    }
+    const int64_t room = kn_index_foresee(part->format, tracks, mux->n_tracks, mux->setup.expected_us);
+    if (room > 0 && av_dict_set(options, "movflags", "-faststart", AV_DICT_APPEND) >= 0 &&
+        av_dict_set_int(options, "moov_size", room, 0) >= 0)
+        part->room_bytes = room;
+}
+
+// Whether the index fits into its room, a box to fill the rest included.
+static bool part_has_room(const struct kn_mux *mux, const struct part *part)
+{
+    const bool is_large = avio_tell(part->format->pb) > UINT32_MAX;
+    int64_t bytes = kn_index_film_bytes(part->format) + 8;
+    for (int i = 0; i < mux->n_tracks; i++) {
+        const struct track *t = &mux->tracks[i];
+        bytes += kn_mux_is_extra(mux, i) ? t->ledger.bytes : 0;
+        bytes += kn_index_track_bytes(&t->tally, t->stream, is_large);
+    }
+    return bytes <= part->room_bytes;
+}
+
+// The room becomes an empty box, and the film is moved to make room in front of it.
+static kn_code part_give_up_room(const struct part *part, struct kn_error *err)
+{
+    AVIOContext *io = part->format->pb;
+    uint8_t head[4]; // of ftyp, behind which the room lies
+    const int64_t end = avio_tell(io);
+    avio_flush(io);
+    if (pread(part->io->sink->fd, head, sizeof(head), 0) != (ssize_t)sizeof(head))
+        return kn_fail(err, KN_EIO, "cannot read '%s' again", part->io->sink->uri);
+    avio_seek(io, AV_RB32(head), SEEK_SET);
+    avio_wb32(io, (unsigned)part->room_bytes);
+    avio_wl32(io, MKTAG('f', 'r', 'e', 'e'));
+    avio_seek(io, end, SEEK_SET);
+    if (av_opt_set_int(part->format->priv_data, "moov_size", 0, 0) < 0 ||
+        av_opt_set(part->format->priv_data, "movflags", "+faststart", 0) < 0)
+        return kn_fail(err, KN_EBUG, "the muxer cannot move its index");
+    return KN_OK;
+}
+
+/* ---- the header ---- */
 static kn_code part_header(struct kn_mux *mux, struct part *part, struct kn_error *err)
 {
     part_refine_ticks(part);
     AVDictionary *options = NULL;
     (void)av_dict_copy(&options, mux->options, 0);
+    part_reserve(mux, part, &options);
     const int av = avformat_write_header(part->format, &options);
     const AVDictionaryEntry *left = av_dict_get(options, "", NULL, AV_DICT_IGNORE_SUFFIX);
     kn_code rc = KN_OK;
@@ -502,9 +567,11 @@ void kn_mux_stop(struct kn_mux *mux)
     pthread_mutex_unlock(&mux->lock);
 }
 
-static kn_code part_finish(struct part *part, struct kn_error *err)
+static kn_code part_finish(const struct kn_mux *mux, struct part *part, struct kn_error *err)
 {
     kn_code rc = KN_OK;
+    if (part->room_bytes > 0 && !part_has_room(mux, part))
+        rc = part_give_up_room(part, err);
     if (part->segments)
         rc = kn_segments_before_trailer(part->segments, part->format, err);
     const int av = rc == KN_OK ? av_write_trailer(part->format) : 0;
@@ -522,7 +589,7 @@ kn_code kn_mux_finish(struct kn_mux *mux, struct kn_error *err)
         return kn_fail_as(err, KN_EMEDIA, "ResourceContentBad", "there is nothing to write");
     kn_code rc = KN_OK;
     for (int i = 0; rc == KN_OK && i < mux->n_parts; i++)
-        rc = part_finish(&mux->parts[i], err);
+        rc = part_finish(mux, &mux->parts[i], err);
     return rc;
 }
 

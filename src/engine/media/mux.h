@@ -40,6 +40,9 @@ struct kn_mux_setup {
     const AVFormatContext *chapters_from; // borrowed, may be NULL
     int64_t chapters_shift_us;    // added to the chapters' times
     int64_t chapters_end_us;      // chapters from here on are left out; KN_NO_TIME: none are
+    // How long the film will be, as far as known, else KN_NO_TIME. Where `options` ask for MP4's index in
+    // front (faststart), room for it is reserved by that, and only if it does not do the film is moved.
+    int64_t expected_us;
 };
 
 kn_code kn_mux_new(struct kn_mux **out, const struct kn_mux_setup *setup, struct kn_error *err);

@@ -499,6 +499,7 @@ static kn_code output_open_mux(struct kn_output_run *o, struct kn_error *err)
                                     !format->is_segmented ? first->input->format : NULL,
                             .chapters_shift_us = -first->origin_us - o->timeline.spans[0].from_us,
                             .chapters_end_us = o->duration_us,
+                            .expected_us = o->duration_us,
                         },
                         err);
     av_dict_free(&options);

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a film carries beside pictures and sound: captions, chapters, covers, fonts."""
+import re
+import struct
 import subprocess
 import unittest
 
@@ -98,6 +100,67 @@ class Extras(ConvertCase):
                 self.assertEqual([s["codec_name"] for s in streams(path, "video")], ["png"])
                 self.assertEqual(len(streams(path, "audio")), 1)
                 self.assertAlmostEqual(float(probe(path)["format"]["duration"]), 2, delta=0.1)
+
+
+def boxes(path):
+    """The outermost boxes of an MP4: [(name, bytes)]."""
+    data, at, found = read(path), 0, []
+    while at < len(data):
+        n, name = struct.unpack(">I4s", data[at:at + 8])
+        found.append((name.decode(), n))
+        at += n
+    return found
+
+
+def packets(path, kind):
+    return sh("ffmpeg", "-v", "error", "-i", path, "-map", f"0:{kind}", "-c", "copy", "-f", "md5", "-")
+
+
+class IndexInFront(ConvertCase):
+    """The room reserved for the index of an MP4, or the film moved behind it."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        lines = "".join(f"{n}\n00:00:{n // 2:02},{n % 2 * 5}00 --> 00:00:{n // 2:02},{n % 2 * 5}50\nLine {n}\n\n"
+                        for n in range(20))
+        write("s.srt", lines.encode())
+        marks = "".join(f"[CHAPTER]\nTIMEBASE=1/1000\nSTART={n}000\nEND={n + 1}000\ntitle=Chapter {n}\n"
+                        for n in range(9))
+        write("chapters.txt", (";FFMETADATA1\ntitle=" + "A long name " * 40 + "\n" + marks).encode())
+        ffmpeg("-f", "lavfi", "-i", "color=red:s=64x64", "-frames:v", "1", "cover.png")
+        ffmpeg("-stream_loop", "7", "-i", "v.mp4", "-i", "s.srt", "-i", "chapters.txt", "-map", "0", "-map", "1",
+               "-map_metadata", "2", "-c", "copy", "-c:s", "srt", "-t", "15", "-attach", "cover.png", "-metadata:s:t:0",
+               "mimetype=image/png", "-metadata:s:t:0", "filename=cover.png", "long.mkv")
+        ffmpeg("-i", "long.mkv", "-map", "0:v:0", "-map", "0:a", "-c", "copy", "long.mp4")
+
+    def test_room_is_reserved_for_copies_and_encodes(self):
+        cases = [("copied.mp4", "mp4", "Remux", "long.mp4"), ("copied.mov", "mov", "Remux", "long.mp4"),
+                 ("encoded.mp4", "mp4", "Normal", "long.mp4"), ("full.mp4", "mp4", "Remux", "long.mkv")]
+        for path, container, subtype, source in cases:
+            with self.subTest(path):
+                self.done([output(path, container, subtype=subtype, **KEEP)], [source])
+                found = boxes(path)
+                self.assertEqual([name for name, _ in found[:3]] + [found[-1][0]], ["ftyp", "moov", "free", "mdat"])
+                self.assertTrue(8 < found[2][1] < 16384)
+                if subtype == "Remux":
+                    for kind in ("v:0", "a"):
+                        self.assertEqual(packets(path, kind), packets(source, kind))
+
+    def test_a_film_longer_than_it_says_is_moved(self):
+        """Matroska tells its length in words of its own (Duration, and a tag per track)."""
+        says = read("long.mkv")
+        at = says.index(b"\x44\x89\x88") + 3
+        says = says[:at] + struct.pack(">d", 4500.0) + says[at + 8:]
+        write("lies.mkv", re.sub(rb"00:00:1\d\.", b"00:00:04.", says))
+        self.done([output("moved.mp4", subtype="Remux")], ["lies.mkv"])
+        found = boxes("moved.mp4")
+        self.assertEqual([name for name, _ in found], ["ftyp", "moov", "free", "free", "mdat"])
+        self.done([output("fits.mp4", subtype="Remux")], ["long.mkv"])
+        left = boxes("fits.mp4")[2][1]
+        self.assertTrue(left < found[2][1] < found[1][1])  # the room that was too little
+        for kind in ("v:0", "a"):
+            self.assertEqual(packets("moved.mp4", kind), packets("long.mkv", kind))
 
 
 if __name__ == "__main__":

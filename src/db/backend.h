@@ -12,6 +12,7 @@
 enum kn_tx_mode {
     KN_TX_SERIAL = 0, // as if one after another
     KN_TX_GUARDED,    // READ COMMITTED on PostgreSQL
+    KN_TX_RELAXED,    // the same; SQLite does not wait for the disk
 };
 
 /* ---- statements ---- */

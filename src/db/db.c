@@ -52,6 +52,11 @@ kn_code kn_db_write_guarded(struct kn_db *db, kn_tx_fn fn, void *context, struct
     return db->ops->write(db, KN_TX_GUARDED, fn, context, err);
 }
 
+kn_code kn_db_write_relaxed(struct kn_db *db, kn_tx_fn fn, void *context, struct kn_error *err)
+{
+    return db->ops->write(db, KN_TX_RELAXED, fn, context, err);
+}
+
 void kn_db_write_async(struct kn_db *db, kn_tx_fn fn, void *context, kn_db_done done)
 {
     db->ops->write_async(db, KN_TX_SERIAL, fn, context, done);

@@ -63,6 +63,12 @@ kn_code kn_db_write(struct kn_db *db, kn_tx_fn fn, void *context, struct kn_erro
  */
 kn_code kn_db_write_guarded(struct kn_db *db, kn_tx_fn fn, void *context, struct kn_error *err);
 /*
+ * kn_db_write_guarded() for what may be forgotten when the machine loses its power: SQLite commits it
+ * without waiting for the disk. It outlives a crash of this program, and it is durable as soon as
+ * anything committed after it is. PostgreSQL, whose other machines go on when it falls, waits.
+ */
+kn_code kn_db_write_relaxed(struct kn_db *db, kn_tx_fn fn, void *context, struct kn_error *err);
+/*
  * kn_db_write() without waiting: `done` is called once, on a thread of the database's, after the
  * commit is durable or has failed. `done` must not block.
  */

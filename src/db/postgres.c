@@ -588,7 +588,7 @@ static kn_code pg_write(struct kn_db *db, enum kn_tx_mode mode, kn_tx_fn fn, voi
                         struct kn_error *err)
 {
     const char *begin =
-        mode == KN_TX_GUARDED
+        mode != KN_TX_SERIAL
             ? "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT " CLOCK_SQL ", pg_current_xact_id()"
             : "BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT " CLOCK_SQL ", pg_current_xact_id()";
     return tx_run((struct pg_db *)db, begin, fn, context, err);

@@ -5,7 +5,9 @@
  * Writers put their transaction function on a list and wait. The writer thread takes what is on the
  * list, runs each function inside a savepoint of one transaction, and commits once: one fsync for
  * all. While it waits for the disk the next group gathers, so that groups grow with the load and a
- * lone writer waits for nobody. A function that fails undoes its savepoint only. When SQLite gives
+ * lone writer waits for nobody. A group that is relaxed as a whole waits for no disk either: its pages
+ * lie in the log before those of the next group, whose fsync covers them. A function that fails undoes
+ * its savepoint only. When SQLite gives
  * up the whole transaction (disk full, I/O error), each function is run again in a transaction of
  * its own, so that the one at fault is the only one to suffer.
  *
@@ -48,6 +50,7 @@ struct sqlite_connection {
     sqlite3 *handle;                    // owned
     sqlite3_stmt *controls[N_CONTROLS]; // owned; NULL until first used
     struct kn_stmt_cache cache;
+    bool is_relaxed; // PRAGMA synchronous is NORMAL, not FULL
     struct sqlite_connection *next_idle;
 };
 
@@ -68,6 +71,7 @@ struct sqlite_stmt {
 struct write_request {
     kn_tx_fn fn;
     void *context;   // borrowed
+    bool is_relaxed;
     kn_db_done done; // NULL: someone waits on `finished`
     struct kn_error *err;
     struct kn_error own_err; // for those who do not wait
@@ -368,12 +372,29 @@ static kn_code request_run(struct sqlite_db *db, struct write_request *request)
     return connection_control(&db->writer, RELEASE, request->err);
 }
 
+// Whether the next commit waits for the disk. It cannot be changed inside a transaction.
+static kn_code group_prepare(struct sqlite_db *db, const struct write_request *request, int n,
+                             struct kn_error *err)
+{
+    bool is_relaxed = true;
+    for (int i = 0; i < n; i++, request = request->next)
+        is_relaxed = is_relaxed && request->is_relaxed;
+    if (is_relaxed == db->writer.is_relaxed)
+        return KN_OK;
+    kn_code rc = connection_exec(&db->writer, is_relaxed ? "PRAGMA synchronous = NORMAL"
+                                                         : "PRAGMA synchronous = FULL", err);
+    if (rc == KN_OK)
+        db->writer.is_relaxed = is_relaxed;
+    return rc;
+}
+
 // Run `request` and those after it, `n` in all, under one commit. False: nothing was committed, and
 // whose fault it was is not known.
 static bool group_commit(struct sqlite_db *db, struct write_request *request, int n,
                          struct kn_error *err)
 {
-    if (connection_control(&db->writer, BEGIN_WRITE, err) != KN_OK)
+    if (group_prepare(db, request, n, err) != KN_OK ||
+        connection_control(&db->writer, BEGIN_WRITE, err) != KN_OK)
         return false;
     for (int i = 0; i < n; i++, request = request->next) {
         request->topics = (struct kn_topics){0};
@@ -476,10 +497,11 @@ static void request_enqueue(struct sqlite_db *db, struct write_request *request)
 static kn_code sqlite_write(struct kn_db *base, enum kn_tx_mode mode, kn_tx_fn fn, void *context,
                             struct kn_error *err)
 {
-    (void)mode; // one writer: all transactions are one after another
     struct sqlite_db *db = (struct sqlite_db *)base;
     assert(!pthread_equal(pthread_self(), db->thread)); // it would wait for itself
-    struct write_request request = {.fn = fn, .context = context, .err = err};
+    // One writer: all transactions are one after another, in every mode.
+    struct write_request request = {
+        .fn = fn, .context = context, .is_relaxed = mode == KN_TX_RELAXED, .err = err};
     (void)sem_init(&request.finished, 0, 0);
     request_enqueue(db, &request);
     while (sem_wait(&request.finished) != 0) // interrupted by a signal
@@ -491,7 +513,6 @@ static kn_code sqlite_write(struct kn_db *base, enum kn_tx_mode mode, kn_tx_fn f
 static void sqlite_write_async(struct kn_db *base, enum kn_tx_mode mode, kn_tx_fn fn, void *context,
                                kn_db_done done)
 {
-    (void)mode;
     struct sqlite_db *db = (struct sqlite_db *)base;
     struct write_request *request = calloc(1, sizeof(*request));
     if (!request) {
@@ -500,7 +521,8 @@ static void sqlite_write_async(struct kn_db *base, enum kn_tx_mode mode, kn_tx_f
         done(rc, &err, context);
         return;
     }
-    *request = (struct write_request){.fn = fn, .context = context, .done = done};
+    *request = (struct write_request){
+        .fn = fn, .context = context, .is_relaxed = mode == KN_TX_RELAXED, .done = done};
     request->err = &request->own_err;
     request_enqueue(db, request);
 }

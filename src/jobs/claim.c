@@ -225,7 +225,8 @@ kn_code kn_jobs_claim(struct kn_jobs *jobs, const char worker_id[KN_ID_SIZE], in
     *out_n = 0;
     if (call.max <= 0)
         return KN_OK;
-    kn_code rc = kn_db_write_guarded(jobs->db, claim_in_tx, &call, err);
+    // Should the power fail, a claim that is forgotten is a job that waits, and its worker is gone.
+    kn_code rc = kn_db_write_relaxed(jobs->db, claim_in_tx, &call, err);
     if (rc == KN_OK)
         *out_n = call.n_claims;
     return rc;
@@ -278,7 +279,7 @@ kn_code kn_jobs_renew(struct kn_jobs *jobs, const struct kn_claim *claim, int64_
 {
     struct renew_call call = {
         .claim = claim, .lease_us = lease_us, .percent = percent, .detail = detail};
-    kn_code rc = kn_db_write_guarded(jobs->db, renew_in_tx, &call, err);
+    kn_code rc = kn_db_write_relaxed(jobs->db, renew_in_tx, &call, err);
     if (out_cancel)
         *out_cancel = rc == KN_OK && call.is_cancel_asked;
     return rc;

@@ -222,6 +222,32 @@ static void writes_are_as_if_one_after_another(void **state)
     assert_setting(*state, "sum", "100");
 }
 
+/* ---- relaxed ---- */
+
+static kn_code note_in_tx(struct kn_tx *tx, void *context, struct kn_error *err)
+{
+    return kn_settings_set_tx(tx, context, "noted", err);
+}
+
+static kn_code note_and_fail_in_tx(struct kn_tx *tx, void *context, struct kn_error *err)
+{
+    (void)note_in_tx(tx, context, err);
+    return kn_fail(err, KN_ECONFLICT, "changed our mind");
+}
+
+static void a_relaxed_write_is_seen_at_once_and_among_others(void **state)
+{
+    char relaxed[] = "relaxed", durable[] = "durable", again[] = "again", undone[] = "undone";
+    assert_int_equal(kn_db_write_relaxed(*state, note_in_tx, relaxed, NULL), KN_OK);
+    assert_setting(*state, relaxed, "noted");
+    assert_int_equal(kn_db_write(*state, note_in_tx, durable, NULL), KN_OK);
+    assert_int_equal(kn_db_write_relaxed(*state, note_and_fail_in_tx, undone, NULL), KN_ECONFLICT);
+    assert_int_equal(kn_db_write_relaxed(*state, note_in_tx, again, NULL), KN_OK);
+    assert_setting(*state, durable, "noted");
+    assert_setting(*state, again, "noted");
+    assert_setting(*state, undone, NULL);
+}
+
 /* ---- without waiting ---- */
 
 struct tally {
@@ -368,6 +394,7 @@ int main(void)
         TEST(failed_statement_dooms_its_transaction),
         TEST(clock_of_the_database_runs),
         TEST(writes_are_as_if_one_after_another),
+        TEST(a_relaxed_write_is_seen_at_once_and_among_others),
         TEST(one_failure_does_not_undo_its_neighbours),
         TEST(watcher_is_woken_for_its_topic_only),
         TEST(second_server_is_refused),

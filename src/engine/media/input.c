@@ -235,6 +235,22 @@ kn_code kn_input_fail(struct kn_input *input, struct kn_error *err, int av, cons
     return rc;
 }
 
+// The commonest files say in their first bytes what they are; asking each of 300 demuxers to guess is a
+// good part of a tiny job. NULL: ask them.
+static const AVInputFormat *format_of(AVIOContext *io)
+{
+    uint8_t head[12] = {0};
+    const bool is_read = avio_read(io, head, sizeof(head)) == sizeof(head);
+    if (avio_seek(io, 0, SEEK_SET) != 0 || !is_read)
+        return NULL;
+    if (memcmp(head, "\x1a\x45\xdf\xa3", 4) == 0) // EBML
+        return av_find_input_format("matroska");
+    // JPEG 2000 and JPEG XL begin like MP4, with brands of their own.
+    if (memcmp(head + 4, "ftyp", 4) == 0 && head[8] != 'j')
+        return av_find_input_format("mp4");
+    return NULL;
+}
+
 static kn_code input_open_format(struct kn_input *input, struct kn_error *err)
 {
     AVFormatContext *format = avformat_alloc_context();
@@ -255,7 +271,8 @@ static kn_code input_open_format(struct kn_input *input, struct kn_error *err)
     av_dict_set(&options, "protocol_whitelist", "http,https,file,crypto,data", 0);
     av_dict_set(&options, "http_persistent", "0", 0); // HLS: aborts under our io_open otherwise
     av_dict_set(&options, "allowed_extensions", "ALL", 0); // HLS: keys too; may_refer() has the rules
-    int av = avformat_open_input(&format, shown, NULL, &options); // frees `format` on failure
+    // Frees `format` on failure.
+    int av = avformat_open_input(&format, shown, format_of(input->io), &options);
     av_dict_free(&options);
     if (av < 0)
         return kn_input_fail(input, err, av, "open");

@@ -137,6 +137,14 @@ static kn_code decode_at(struct kn_input *input, AVStream *st, int64_t at_us, st
     return rc;
 }
 
+// Whether decode_at() would decode the same picture for both times.
+static bool is_one_key_frame(AVStream *st, int64_t a_us, int64_t b_us)
+{
+    const int a = av_index_search_timestamp(st, av_rescale_q(a_us, AV_TIME_BASE_Q, st->time_base), AVSEEK_FLAG_BACKWARD);
+    const int b = av_index_search_timestamp(st, av_rescale_q(b_us, AV_TIME_BASE_Q, st->time_base), AVSEEK_FLAG_BACKWARD);
+    return a >= 0 && a == b;
+}
+
 // Tracks of the right length may still have slipped against each other: their starts must lie apart as
 // they were written. Of pictures looked up by the index the start is not known.
 static kn_code compare_starts(const struct kn_output_run *o, const struct kn_input *input,
@@ -211,9 +219,11 @@ static kn_code check_file(struct kn_output_run *o, struct kn_error *err)
     AVStream *video = kn_input_stream(input, AVMEDIA_TYPE_VIDEO, 0);
     if (rc == KN_OK && video && o->has_video && !o->video.is_copy &&
         kn_keeps_packets(o->spec->container)) { // the others have no index to look things up in
-        rc = decode_at(input, video, found[video->index].read.first_us, err);
-        if (rc == KN_OK)
-            rc = decode_at(input, video, (found[video->index].read.first_us + found[video->index].read.end_us) / 2, err);
+        const int64_t first_us = found[video->index].read.first_us;
+        const int64_t middle_us = (first_us + found[video->index].read.end_us) / 2;
+        rc = decode_at(input, video, first_us, err);
+        if (rc == KN_OK && !is_one_key_frame(video, first_us, middle_us))
+            rc = decode_at(input, video, middle_us, err);
     }
     return rc;
 }

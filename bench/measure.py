@@ -45,6 +45,14 @@ def children_of():
     return tree
 
 
+def name_of(pid):
+    try:
+        with open(f"/proc/{pid}/comm") as f:
+            return f.read().strip()
+    except OSError:
+        return None  # it has just ended
+
+
 def family(pid):
     tree, found, todo = children_of(), [], [pid]
     while todo:

@@ -8,7 +8,7 @@ import time
 
 import convert
 import measure
-from jobs import running_children
+from jobs import jobs_below, running_children
 from service import BUILD, KINORA, Service
 
 
@@ -88,18 +88,14 @@ def two_hosts(folder, inputs):
                                      storage, "--workers", "1"], stdout=subprocess.DEVNULL,
                                     stderr=open(f"{folder}/{name}.log", "w"))
 
-        def children(process):
-            tree = measure.children_of()
-            return [c for n in tree.get(process.pid, []) for c in tree.get(n, [])]
-
         first = worker("first")
         job_id = service.submit(long_job("two-hosts"))
-        seconds_until(lambda: children(first))
+        seconds_until(lambda: jobs_below(first.pid))
         second = worker("second")
         time.sleep(2)
         first.kill()
         first.wait()
-        print(f"taken over after {seconds_until(lambda: children(second)):.2f} s", flush=True)
+        print(f"taken over after {seconds_until(lambda: jobs_below(second.pid)):.2f} s", flush=True)
         service.call("CancelMediaConvertJob", JobId=job_id)
         second.terminate()
         second.wait()

@@ -11,7 +11,7 @@
  * n_fd is 0 or 1: a descriptor travels beside the frame's first byte (SCM_RIGHTS). `request` joins an
  * answer to its question; frames that want no answer carry 0. Payloads are JSON objects, except BYTES.
  *
- *     supervisor ── FORK + socket ──> nursery ── fork ──> child
+ *     supervisor ── FORK {ahead} + socket ──> nursery ── fork ──> child
  *     supervisor <── FORKED {pid} + pidfd, EXITED {pid, status, …} ── nursery
  *
  *     supervisor ── JOB {kind, spec, folders, limits} ──────────────> child

@@ -40,6 +40,8 @@ struct kn_keeper {
     struct kn_link link;
     struct kn_loop_watch *watch;
     struct kn_kept *kept; // borrowed, in no order
+    struct kn_kept spare; // the child forked ahead, among `kept` as long as it lives
+    int spare_fd;         // owned; our end of its link; -1: there is none, nor asked for
 };
 
 /* ---- the process ---- */
@@ -273,7 +275,7 @@ kn_code kn_keeper_new(struct kn_keeper **out, struct kn_loop *loop, const char *
     if (!keeper)
         return kn_fail(err, KN_ENOMEM, "no memory for a nursery");
     keeper->loop = loop;
-    keeper->link.fd = -1;
+    keeper->link.fd = keeper->spare_fd = -1;
     keeper->program = strdup(program);
     kn_code rc = keeper->program ? nursery_start(keeper, err)
                                  : kn_fail(err, KN_ENOMEM, "no memory for a nursery");
@@ -291,15 +293,72 @@ void kn_keeper_free(struct kn_keeper **keeper)
     nursery_end(k);
     for (struct kn_kept *kept = k->kept; kept; kept = kept->next)
         kn_close_fd(&kept->pidfd);
+    kn_close_fd(&k->spare_fd);
     free(k->program);
     free(k);
     *keeper = NULL;
 }
 
-kn_code kn_keeper_fork(struct kn_keeper *keeper, int child_fd, struct kn_kept *kept,
+// Ask the nursery for a child. *out_fd: our end of its link, non-blocking.
+static kn_code child_ask(struct kn_keeper *keeper, bool is_ahead, struct kn_kept *kept, int *out_fd,
+                         struct kn_error *err)
+{
+    int fds[2];
+    kn_code rc = kn_link_pair(fds, err);
+    if (rc)
+        return rc;
+    kn_auto(kn_close_fd) int ours = fds[0];
+    kn_auto(kn_close_fd) int theirs = fds[1];
+    if (fcntl(ours, F_SETFL, O_NONBLOCK) != 0)
+        return kn_fail_errno(err, errno, "cannot prepare a socket");
+    kept->request = ++keeper->last_request;
+    kept->pid = 0;
+    kept->pidfd = -1;
+    rc = kn_link_post_json(&keeper->link, KN_FRAME_FORK, kept->request,
+                           json_pack("{s:b}", "ahead", is_ahead), KN_TAKE_FD(theirs), err);
+    if (rc)
+        return rc; // its end comes through the watch as well
+    kept->next = keeper->kept;
+    keeper->kept = kept;
+    *out_fd = KN_TAKE_FD(ours);
+    kn_loop_watch_writes(keeper->loop, keeper->watch, kn_link_has_output(&keeper->link));
+    return KN_OK;
+}
+
+static void spare_ended(void *context, const struct kn_exit *exit, const struct kn_error *why_not)
+{
+    struct kn_keeper *keeper = context;
+    (void)exit;
+    (void)why_not;
+    kn_close_fd(&keeper->spare_fd);
+}
+
+void kn_keeper_fork_ahead(struct kn_keeper *keeper)
+{
+    if (keeper->spare_fd >= 0 || !keeper->pid)
+        return;
+    keeper->spare = (struct kn_kept){.ended = spare_ended, .context = keeper};
+    (void)child_ask(keeper, true, &keeper->spare, &keeper->spare_fd, NULL); // only speed
+}
+
+// The waiting child becomes the job's: `kept` takes its place in the list.
+static void spare_take(struct kn_keeper *keeper, struct kn_kept *kept, int *out_fd)
+{
+    struct kn_kept **at = &keeper->kept;
+    while (*at != &keeper->spare)
+        at = &(*at)->next;
+    *at = kept;
+    kept->next = keeper->spare.next;
+    kept->request = keeper->spare.request;
+    kept->pid = keeper->spare.pid;
+    kept->pidfd = KN_TAKE_FD(keeper->spare.pidfd);
+    *out_fd = KN_TAKE_FD(keeper->spare_fd);
+}
+
+kn_code kn_keeper_fork(struct kn_keeper *keeper, struct kn_kept *kept, int *out_fd,
                        struct kn_error *err)
 {
-    kn_auto(kn_close_fd) int owned_fd = child_fd;
+    *out_fd = -1;
     if (!kn_keeper_is_ready(keeper))
         return kn_fail(err, KN_EIO, "the worker program '%s' dies as soon as it starts",
                        keeper->program);
@@ -309,17 +368,12 @@ kn_code kn_keeper_fork(struct kn_keeper *keeper, int child_fd, struct kn_kept *k
         keeper->pause_until_us = kn_mono_us() + PAUSE_US;
         return rc;
     }
-    kept->request = ++keeper->last_request;
-    kept->pid = 0;
-    kept->pidfd = -1;
-    rc = kn_link_post(&keeper->link, KN_FRAME_FORK, kept->request, NULL, 0, KN_TAKE_FD(owned_fd),
-                      err);
-    if (rc)
-        return rc; // its end comes through the watch as well
-    kept->next = keeper->kept;
-    keeper->kept = kept;
-    kn_loop_watch_writes(keeper->loop, keeper->watch, kn_link_has_output(&keeper->link));
-    return KN_OK;
+    // One that is asked for and not forked yet waits until the nursery is idle: no job waits with it.
+    if (keeper->spare_fd >= 0 && keeper->spare.pid)
+        spare_take(keeper, kept, out_fd);
+    else
+        rc = child_ask(keeper, false, kept, out_fd, err);
+    return rc;
 }
 
 bool kn_keeper_is_ready(const struct kn_keeper *keeper)

@@ -39,11 +39,17 @@ kn_code kn_keeper_new(struct kn_keeper **out, struct kn_loop *loop, const char *
 void kn_keeper_free(struct kn_keeper **keeper);
 
 /*
- * Fork a child that gets `child_fd` (taken over) as its link. KN_OK: `ended` will be called, later.
- * KN_EIO: there is no nursery, and starting one failed just now.
+ * Fork a child, or take the one forked ahead; *out_fd is our end of its link, non-blocking, the
+ * caller's. KN_OK: `ended` will be called, later. KN_EIO: there is no nursery, and starting one failed
+ * just now.
  */
-kn_code kn_keeper_fork(struct kn_keeper *keeper, int child_fd, struct kn_kept *kept,
+kn_code kn_keeper_fork(struct kn_keeper *keeper, struct kn_kept *kept, int *out_fd,
                        struct kn_error *err);
+/*
+ * Have one child forked ahead, unless there is one: it waits for its job, which then need not wait for a
+ * fork. The nursery forks it when it has nothing else to do. Best effort: it is only speed.
+ */
+void kn_keeper_fork_ahead(struct kn_keeper *keeper);
 /* False while a nursery that keeps dying is left alone for a moment: claim no jobs now. */
 bool kn_keeper_is_ready(const struct kn_keeper *keeper);
 int64_t kn_keeper_n_starts(const struct kn_keeper *keeper);

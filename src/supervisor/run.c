@@ -160,6 +160,10 @@ static void run_tick(void *context)
     kn_loop_timer_set(run->config.loop, &run->timer, TICK_US, run_tick, run);
     if (run->has_exited)
         return;
+    if (run->result) { // before the fork was told, the child could not be ended
+        kn_kept_signal(&run->kept, SIGKILL);
+        return;
+    }
     if (run->stop_us) {
         // A stop that came before the fork could not be signalled then; saying it twice is harmless.
         kn_kept_signal(&run->kept, now - run->stop_us > grace ? SIGKILL : SIGTERM);
@@ -220,6 +224,15 @@ static void on_log(struct kn_run *run, const json_t *object)
               *json_text_or(object, "context") ? " ·" : "", json_text_or(object, "context"));
 }
 
+// All it had to do is done and told: freeing its memory bit by bit would be of no use to anyone.
+static void on_result(struct kn_run *run, json_t *object)
+{
+    run->result = json_incref(object);
+    kn_kept_signal(&run->kept, SIGKILL);
+    if (run->config.resulted)
+        run->config.resulted(run->config.context);
+}
+
 static kn_code on_frame(struct kn_run *run, const struct kn_frame *frame, struct kn_error *err)
 {
     if (frame->type != KN_FRAME_PROGRESS && frame->type != KN_FRAME_LOG &&
@@ -239,7 +252,7 @@ static kn_code on_frame(struct kn_run *run, const struct kn_frame *frame, struct
     else if (frame->type == KN_FRAME_LOG)
         on_log(run, object);
     else
-        run->result = KN_TAKE(object);
+        on_result(run, object);
     return KN_OK;
 }
 
@@ -329,16 +342,21 @@ static kn_code job_send(struct kn_run *run, struct kn_error *err)
     return kn_link_post(&run->link, KN_FRAME_JOB, 0, frame.data, frame.len, -1, err);
 }
 
+// Give the child its job. Without one it ends, and the run with it.
+static void run_connect(struct kn_run *run, int link_fd)
+{
+    kn_link_init(&run->link, link_fd, KN_PEER_CHILD);
+    run->watch = kn_loop_watch(run->config.loop, run->link.fd, link_ready, run);
+    kn_code rc = run->watch ? job_send(run, &run->why) // waits in the socket while the nursery forks
+                            : kn_fail(&run->why, KN_ENOMEM, "no memory to watch a job");
+    if (rc)
+        link_close(run);
+    else
+        kn_loop_watch_writes(run->config.loop, run->watch, kn_link_has_output(&run->link));
+}
+
 static kn_code run_begin(struct kn_run *run, struct kn_error *err)
 {
-    int fds[2];
-    kn_code rc = kn_link_pair(fds, err);
-    if (rc)
-        return rc;
-    kn_auto(kn_close_fd) int theirs = fds[1];
-    kn_link_init(&run->link, fds[0], KN_PEER_CHILD);
-    if (fcntl(fds[0], F_SETFL, O_NONBLOCK) != 0)
-        return kn_fail_errno(err, errno, "cannot prepare a socket");
     const struct kn_desk_config desk = {
         .loop = run->config.loop,
         .link = &run->link,
@@ -346,21 +364,17 @@ static kn_code run_begin(struct kn_run *run, struct kn_error *err)
         .moved = desk_moved,
         .context = run,
     };
-    rc = kn_desk_new(&run->desk, &desk, err);
-    if (rc == KN_OK)
-        rc = job_send(run, err); // waits in the socket while the nursery forks
-    if (rc)
-        return rc;
-    run->watch = kn_loop_watch(run->config.loop, run->link.fd, link_ready, run);
-    if (!run->watch)
-        return kn_fail(err, KN_ENOMEM, "no memory to watch a job");
-    kn_loop_watch_writes(run->config.loop, run->watch, kn_link_has_output(&run->link));
+    int link_fd = -1;
+    kn_code rc = kn_desk_new(&run->desk, &desk, err);
     run->kept.ended = child_ended;
     run->kept.context = run;
-    rc = kn_keeper_fork(run->config.keeper, KN_TAKE_FD(theirs), &run->kept, err);
     if (rc == KN_OK)
-        kn_loop_timer_set(run->config.loop, &run->timer, TICK_US, run_tick, run);
-    return rc;
+        rc = kn_keeper_fork(run->config.keeper, &run->kept, &link_fd, err);
+    if (rc)
+        return rc;
+    kn_loop_timer_set(run->config.loop, &run->timer, TICK_US, run_tick, run);
+    run_connect(run, link_fd);
+    return KN_OK;
 }
 
 kn_code kn_run_start(struct kn_run **out, const struct kn_run_config *config, struct kn_error *err)

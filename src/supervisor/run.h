@@ -2,7 +2,7 @@
 /*
  * A run: one attempt of a job in a child of its own, from the fork to its result.
  *
- *     start ─> child works, its questions go to the desk ─> RESULT ─> child ends ─> ended()
+ *     start ─> child works, its questions go to the desk ─> RESULT ─> child is ended ─> ended()
  *                 │ cancelled, too long, silent, too large: SIGTERM, then SIGKILL
  *                 └ crashed, killed, broke the protocol: an error that says so
  *
@@ -51,6 +51,9 @@ struct kn_run_config {
     struct kn_run_limits limits;
     // `detail` is JSON text or NULL. May be NULL.
     void (*progressed)(void *context, double fraction, const char *detail);
+    // The result has come, and nothing the child does now counts: its place may be given away. Comes
+    // at most once, before ended(). May be NULL.
+    void (*resulted)(void *context);
     void (*ended)(void *context, const struct kn_run_end *end); // may free the run
     void *context;
 };

@@ -56,6 +56,7 @@ struct job {
     char *detail; // owned JSON text, or NULL
     bool is_reported; // percent and detail are those of the last renewal
     int64_t renewed_us;
+    bool is_over;    // its child has done its work and makes room for another
     bool is_lost;    // the claim is no longer ours: end without a word
     bool is_leaving; // stopped because we drain: back to the queue
     bool is_process_lost;
@@ -82,7 +83,7 @@ struct kn_supervisor {
     struct kn_keeper *keeper;
     struct kn_peers *peers;
     struct job *jobs;
-    int n_jobs;
+    int n_jobs, n_over; // of these, those that are over
     bool is_claiming, wants_claim, is_renewing, is_expiring, is_draining;
     struct kn_loop_timer tick, grace;
     int64_t next_sweep_us; // belongs to expire_work(), of which there is one at a time
@@ -160,19 +161,18 @@ static kn_code finish_once(struct job *job, struct kn_error *err)
 static void finish_work(void *context)
 {
     struct job *job = context;
-    (void)kn_fs_remove_tree(job->scratch, NULL); // best effort; the sweep at start gets the rest
-    if (job->is_lost)
-        return;
-    job->finish_rc = finish_once(job, &job->finish_error);
+    if (!job->is_lost)
+        job->finish_rc = finish_once(job, &job->finish_error);
     // What cannot be published (its name is taken, its bucket is gone) fails the job by name.
-    if (job->finish_rc && job->publish_rc && !kn_code_is_retryable(job->publish_rc)) {
+    if (!job->is_lost && job->finish_rc && job->publish_rc && !kn_code_is_retryable(job->publish_rc)) {
         job->state = KN_JOB_FAILED;
         job->error = job->finish_error;
         job->finish_rc = finish_once(job, &job->finish_error);
     }
-    job->went_back = job->finish_rc == KN_OK && went_back(job);
-    if (job->finish_rc == KN_OK && !job->went_back)
-        (void)kn_fs_remove_tree(job->folder, NULL); // best effort
+    const bool is_ours = !job->is_lost && job->finish_rc == KN_OK;
+    job->went_back = is_ours && went_back(job);
+    // Best effort; the sweep at start gets the rest.
+    (void)kn_fs_remove_tree(is_ours && !job->went_back ? job->folder : job->scratch, NULL);
 }
 
 static void job_drop(struct kn_supervisor *s, struct job *job)
@@ -182,6 +182,7 @@ static void job_drop(struct kn_supervisor *s, struct job *job)
         at = &(*at)->next;
     *at = job->next;
     s->n_jobs--;
+    s->n_over -= job->is_over;
     atomic_store(&s->n_running, s->n_jobs);
     job_free(job);
     claim_maybe(s);
@@ -248,6 +249,15 @@ static void run_ended(void *context, const struct kn_run_end *end)
     job->is_process_lost = end->is_process_lost;
     kn_run_free(&job->run);
     job_end(job, &end->error);
+}
+
+// The next job need not wait until this one's process is gone and its end is on the disk.
+static void run_resulted(void *context)
+{
+    struct job *job = context;
+    job->is_over = true;
+    job->supervisor->n_over++;
+    claim_maybe(job->supervisor);
 }
 
 static void run_progressed(void *context, double fraction, const char *detail)
@@ -345,11 +355,14 @@ static void job_start(struct kn_supervisor *s, struct job *job)
             .n_threads = s->config.n_threads,
             .limits = s->config.limits,
             .progressed = run_progressed,
+            .resulted = run_resulted,
             .ended = run_ended,
             .context = job,
         };
-        if (kn_run_start(&job->run, &run, &error) == KN_OK)
+        if (kn_run_start(&job->run, &run, &error) == KN_OK) {
+            kn_keeper_fork_ahead(s->keeper); // for the next one, while this one works
             return;
+        }
     }
     job->is_leaving = s->is_draining;
     job_end(job, &error);
@@ -379,7 +392,9 @@ static void claim_done(void *context)
 
 static void claim_maybe(struct kn_supervisor *s)
 {
-    int n_free = s->config.n_workers - s->n_jobs;
+    // As many as there are places may be on their way out; more is a database that does not answer.
+    int n_over = s->n_over < s->config.n_workers ? s->n_over : s->config.n_workers;
+    int n_free = s->config.n_workers - (s->n_jobs - n_over);
     s->wants_claim = true;
     if (s->is_claiming || s->is_draining || n_free <= 0 || !kn_keeper_is_ready(s->keeper))
         return;
@@ -541,6 +556,7 @@ static void on_tick(void *context)
     struct kn_supervisor *s = context;
     kn_loop_timer_set(s->loop, &s->tick, TICK_US, on_tick, s);
     atomic_store(&s->n_starts, kn_keeper_n_starts(s->keeper));
+    kn_keeper_fork_ahead(s->keeper);
     renew_maybe(s, false);
     claim_maybe(s);
     if (!s->is_expiring && !s->is_draining)

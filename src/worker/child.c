@@ -8,10 +8,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -25,6 +27,8 @@
 
 #define LINK_FD 3 // after the three that every process has
 #define MAX_FOLDERS 16
+// What a tiny job takes from the heap beyond what the nursery has freed there.
+#define ROOM_BYTES (512 << 10)
 
 static atomic_bool is_cancel_asked; // set by the SIGTERM handler; lock-free
 static struct kn_uplink uplink;     // one job per process, and log lines need it from any thread
@@ -70,6 +74,17 @@ static void descriptors_keep(int link_fd)
         _exit(70);
     (void)syscall(SYS_close_range, LINK_FD + 1, ~0U, 0); // a kernel without it: O_CLOEXEC is no help
                                                          // to a fork, but seccomp guards the rest
+}
+
+// Have the kernel find the heap's pages now, in one call: one by one, as they are touched, they are a
+// fifth of a tiny job. An older kernel cannot; then they come one by one.
+static void heap_prepare(void)
+{
+    free(malloc(ROOM_BYTES)); // grows the heap, which keeps what is freed
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), end = (uintptr_t)sbrk(0);
+    const uintptr_t from = (end - mallinfo2().arena + page - 1) & ~(page - 1);
+    if (from < end)
+        (void)madvise((void *)from, end - from, MADV_POPULATE_WRITE);
 }
 
 static void log_over_link(enum kn_log_level level, const char *context, const char *message)
@@ -165,14 +180,19 @@ static kn_code result_send(kn_code rc, const struct kn_error *error, json_t *res
     return kn_uplink_tell(&uplink, KN_FRAME_RESULT, frame, NULL);
 }
 
-noreturn void kn_child_main(int link_fd, int nursery_pid, const struct kn_worker_feature *features)
+noreturn void kn_child_main(int link_fd, int nursery_pid, bool is_ahead,
+                            const struct kn_worker_feature *features)
 {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != nursery_pid)
         _exit(70); // it died before we asked to die with it
     signals_set();
     descriptors_keep(link_fd);
-    (void)prctl(PR_SET_NAME, "kinora-job");
+    if (is_ahead) {
+        (void)prctl(PR_SET_NAME, "kinora-spare");
+        kn_lockdown_begin();
+        heap_prepare();
+    }
     kn_uplink_init(&uplink, LINK_FD);
     kn_log_set_writer(log_over_link);
 
@@ -182,6 +202,7 @@ noreturn void kn_child_main(int link_fd, int nursery_pid, const struct kn_worker
     json_t *result = NULL;
     int fd;
     kn_code rc = kn_link_receive(&uplink.link, &frame, &fd, &error);
+    (void)prctl(PR_SET_NAME, "kinora-job");
     if (rc == KN_OK && frame.type != KN_FRAME_JOB)
         rc = kn_fail(&error, KN_EBUG, "a %s came before the job", kn_frame_name(frame.type));
     if (rc == KN_OK)

@@ -110,22 +110,28 @@ static kn_code rules_add(int ruleset_fd, const char *const *paths, uint64_t acce
     return rc;
 }
 
-static kn_code landlock_apply(const struct kn_lockdown *lockdown, int *out_abi,
-                              struct kn_error *err)
+// The rules as far as they are the same for every job.
+static struct {
+    int fd;  // owned; -1: not made yet
+    int abi; // the kernel's version
+    uint64_t write_access;
+} rules = {.fd = -1};
+
+static kn_code landlock_begin(struct kn_error *err)
 {
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    *out_abi = abi > 0 ? (int)abi : 0;
+    rules.abi = abi > 0 ? (int)abi : 0;
     if (abi <= 0)
         return KN_OK; // an older kernel, or one started without it: doctor says so
     struct ruleset attr = {.fs = ACCESS_ALL_V1};
-    uint64_t write_access = ACCESS_WRITE;
+    rules.write_access = ACCESS_WRITE;
     if (abi >= 2) {
         attr.fs |= LANDLOCK_ACCESS_FS_REFER; // renames between folders
-        write_access |= LANDLOCK_ACCESS_FS_REFER;
+        rules.write_access |= LANDLOCK_ACCESS_FS_REFER;
     }
     if (abi >= 3) {
         attr.fs |= ACCESS_TRUNCATE;
-        write_access |= ACCESS_TRUNCATE;
+        rules.write_access |= ACCESS_TRUNCATE;
     }
     if (abi >= 5)
         attr.fs |= ACCESS_IOCTL_DEV;
@@ -140,11 +146,28 @@ static kn_code landlock_apply(const struct kn_lockdown *lockdown, int *out_abi,
     if (rc == KN_OK)
         rc = rule_add(fd, "/dev/null", ACCESS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE, err);
     if (rc == KN_OK)
-        rc = rules_add(fd, lockdown->read_only, ACCESS_READ, err);
+        rules.fd = KN_TAKE_FD(fd);
+    return rc;
+}
+
+void kn_lockdown_begin(void)
+{
+    (void)landlock_begin(NULL); // tried again, and told, when it is applied
+}
+
+static kn_code landlock_apply(const struct kn_lockdown *lockdown, int *out_abi,
+                              struct kn_error *err)
+{
+    kn_code rc = rules.fd < 0 ? landlock_begin(err) : KN_OK;
+    *out_abi = rules.abi;
+    if (rc || rules.abi == 0)
+        return rc;
+    rc = rules_add(rules.fd, lockdown->read_only, ACCESS_READ, err);
     if (rc == KN_OK)
-        rc = rules_add(fd, lockdown->read_write, write_access, err);
-    if (rc == KN_OK && syscall(SYS_landlock_restrict_self, fd, 0) != 0)
+        rc = rules_add(rules.fd, lockdown->read_write, rules.write_access, err);
+    if (rc == KN_OK && syscall(SYS_landlock_restrict_self, rules.fd, 0) != 0)
         rc = kn_fail_errno(err, errno, "cannot put the Landlock rules in force");
+    kn_close_fd(&rules.fd);
     return rc;
 }
 

@@ -32,6 +32,12 @@ struct kn_lockdown {
 kn_code kn_lockdown_prepare(struct kn_error *err);
 
 /*
+ * Do beforehand, in the process that will be locked down, what is the same for every job: the system's
+ * own folders are looked up. kn_lockdown_apply() does it otherwise, and says what is wrong. One thread.
+ */
+void kn_lockdown_begin(void);
+
+/*
  * Apply all of it to the calling process, which must have one thread.
  *
  *   out_landlock_abi  optional: the kernel's Landlock version; 0 when it has none, and then files

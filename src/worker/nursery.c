@@ -28,6 +28,8 @@ struct nursery {
     const struct kn_worker_feature *features;
     void (*warm_up)(void); // NULL: done
     int n_children;
+    int spare_fd; // owned; the link of a child to be forked when there is time; -1: none
+    uint32_t spare_request;
 };
 
 static int64_t timeval_us(struct timeval t)
@@ -35,14 +37,15 @@ static int64_t timeval_us(struct timeval t)
     return (int64_t)t.tv_sec * 1000000 + t.tv_usec;
 }
 
-static kn_code fork_one(struct nursery *nursery, uint32_t request, int fd, struct kn_error *err)
+static kn_code fork_one(struct nursery *nursery, uint32_t request, int fd, bool is_ahead,
+                        struct kn_error *err)
 {
     kn_auto(kn_close_fd) int child_fd = fd;
     if (child_fd < 0)
         return kn_fail_as(err, KN_EINVAL, "BrokenFrame", "a fork without a socket");
     pid_t self = getpid(), pid = fork();
     if (pid == 0)
-        kn_child_main(child_fd, self, nursery->features);
+        kn_child_main(child_fd, self, is_ahead, nursery->features);
     if (pid < 0) {
         struct kn_error why;
         (void)kn_fail(&why, KN_ELIMIT, "cannot start another process: %s", strerror(errno));
@@ -78,6 +81,24 @@ static kn_code reap(struct nursery *nursery, struct kn_error *err)
     }
 }
 
+// A job goes first; one that is yet to come waits until nothing else does.
+static kn_code fork_asked(struct nursery *nursery, const struct kn_frame *frame, int fd,
+                          struct kn_error *err)
+{
+    kn_auto(kn_close_fd) int child_fd = fd;
+    json_auto_t *object = NULL;
+    kn_code rc = kn_frame_json(frame, &object, err);
+    if (rc)
+        return rc;
+    if (!json_is_true(json_object_get(object, "ahead")))
+        return fork_one(nursery, frame->request, KN_TAKE_FD(child_fd), false, err);
+    if (nursery->spare_fd >= 0)
+        return kn_fail_as(err, KN_EINVAL, "BrokenFrame", "two forks ahead at once");
+    nursery->spare_fd = KN_TAKE_FD(child_fd);
+    nursery->spare_request = frame->request;
+    return KN_OK;
+}
+
 static kn_code serve_frames(struct nursery *nursery, bool *out_is_open, struct kn_error *err)
 {
     kn_code rc = kn_link_pump(&nursery->link, out_is_open, err);
@@ -89,11 +110,26 @@ static kn_code serve_frames(struct nursery *nursery, bool *out_is_open, struct k
         if (rc || !has)
             break;
         if (frame.type == KN_FRAME_FORK)
-            rc = fork_one(nursery, frame.request, fd, err);
+            rc = fork_asked(nursery, &frame, fd, err);
         else
             kn_close_fd(&fd);
     }
     return rc;
+}
+
+// What there is to do when nobody waits: what is left of warming up, before a child is forked from it.
+static bool has_idle_work(const struct nursery *nursery)
+{
+    return nursery->warm_up ? nursery->n_children == 0 : nursery->spare_fd >= 0;
+}
+
+static kn_code idle_work(struct nursery *nursery, struct kn_error *err)
+{
+    if (!nursery->warm_up)
+        return fork_one(nursery, nursery->spare_request, KN_TAKE_FD(nursery->spare_fd), true, err);
+    nursery->warm_up();
+    nursery->warm_up = NULL;
+    return KN_OK;
 }
 
 static kn_code serve(struct nursery *nursery, struct kn_error *err)
@@ -104,16 +140,13 @@ static kn_code serve(struct nursery *nursery, struct kn_error *err)
             {.fd = nursery->signal_fd, .events = POLLIN},
         };
         // A job that waits goes first, and one that runs is not slowed.
-        bool may_warm_up = nursery->warm_up && nursery->n_children == 0;
-        int n_ready = poll(polls, KN_COUNT(polls), may_warm_up ? 0 : -1);
+        int n_ready = poll(polls, KN_COUNT(polls), has_idle_work(nursery) ? 0 : -1);
         if (n_ready < 0 && errno != EINTR)
             return kn_fail_errno(err, errno, "cannot wait");
-        if (n_ready == 0) {
-            nursery->warm_up();
-            nursery->warm_up = NULL;
-        }
         bool is_open = true;
-        kn_code rc = polls[1].revents ? reap(nursery, err) : KN_OK;
+        kn_code rc = n_ready == 0 ? idle_work(nursery, err) : KN_OK;
+        if (rc == KN_OK && polls[1].revents)
+            rc = reap(nursery, err);
         if (rc == KN_OK && polls[0].revents)
             rc = serve_frames(nursery, &is_open, err);
         if (rc || !is_open)
@@ -139,6 +172,7 @@ int kn_nursery_main(int control_fd, const struct kn_worker_feature *features, vo
         .signal_fd = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK),
         .features = features,
         .warm_up = warm_up,
+        .spare_fd = -1,
     };
     kn_link_init(&nursery.link, CONTROL_FD, KN_PEER_SUPERVISOR);
     struct kn_error error = {0};

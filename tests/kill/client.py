@@ -140,8 +140,9 @@ class Service:
         return next(iter(children_of(self.process.pid)), None)
 
     def children(self):
+        """Those that have a job: one more is forked ahead and waits."""
         nursery = self.nursery()
-        return children_of(nursery) if nursery else []
+        return [pid for pid in children_of(nursery) if name_of(pid) != "kinora-spare"] if nursery else []
 
     def resident_mib(self):
         with open(f"/proc/{self.process.pid}/statm") as statm:
@@ -225,6 +226,14 @@ def children_of(pid):
         if int(parent) == pid and state != "Z":
             found.append(int(entry))
     return found
+
+
+def name_of(pid):
+    try:
+        with open(f"/proc/{pid}/comm") as comm:
+            return comm.read().strip()
+    except OSError:
+        return None  # it had just ended
 
 
 def kill_9(pid):

@@ -177,15 +177,25 @@ static int parent_of(int pid)
     return parent;
 }
 
+// Forked ahead, and without a job yet.
+static bool is_spare(int pid)
+{
+    char path[48], name[32] = "";
+    (void)snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+    kn_auto(kn_close_file) FILE *file = fopen(path, "r");
+    return file && fgets(name, sizeof(name), file) && strcmp(name, "kinora-spare\n") == 0;
+}
+
 // A child of `parent`, or 0.
-static int child_of(int parent)
+static int child_of(int parent, bool wants_spare)
 {
     int found = 0;
     DIR *folder = opendir("/proc");
     const struct dirent *entry;
     while (folder && !found && (entry = readdir(folder))) {
         int64_t pid;
-        if (kn_parse_int(entry->d_name, 1, INT32_MAX, &pid) && parent_of((int)pid) == parent)
+        if (kn_parse_int(entry->d_name, 1, INT32_MAX, &pid) && parent_of((int)pid) == parent &&
+            is_spare((int)pid) == wants_spare)
             found = (int)pid;
     }
     if (folder)
@@ -193,15 +203,25 @@ static int child_of(int parent)
     return found;
 }
 
-static int await_child_of(int parent)
+static int await_child(int parent, bool wants_spare)
 {
     int pid = 0;
-    for (int i = 0; i < 2000 && !pid; i++) {
-        pid = child_of(parent);
+    for (int i = 0; i < 5000 && !pid; i++) {
+        pid = child_of(parent, wants_spare);
         kn_sleep_us(2000);
     }
     assert_true(pid > 0);
     return pid;
+}
+
+static int await_child_of(int parent)
+{
+    return await_child(parent, false);
+}
+
+static int await_spare(void)
+{
+    return await_child(await_child_of(getpid()), true);
 }
 
 #define COPY "{\"Input\":\"oss://films/in.txt\",\"Output\":\"oss://films/out.txt\"}"
@@ -299,6 +319,53 @@ static void a_killed_child_runs_again(void **state)
     assert_object("out.txt", "moving pictures");
 }
 
+static void a_job_is_given_to_the_child_forked_ahead(void **state)
+{
+    (void)state;
+    char id[KN_ID_SIZE];
+    supervisor_start((struct kn_run_limits){0});
+    int spare = await_spare();
+    submit(id, "copy", SLOW_COPY("700000"));
+    assert_int_equal(await_child_of(await_child_of(getpid())), spare);
+    assert_int_not_equal(await_spare(), spare); // the next one, while the job runs
+    assert_int_equal(await(id, KN_JOB_SUCCEEDED).attempt, 1);
+}
+
+static void a_killed_spare_costs_no_job(void **state)
+{
+    (void)state;
+    char id[KN_ID_SIZE];
+    supervisor_start((struct kn_run_limits){0});
+    int spare = await_spare();
+    assert_int_equal(kill(spare, SIGKILL), 0);
+    submit(id, "copy", COPY); // which may have been given to it all the same
+    (void)await(id, KN_JOB_SUCCEEDED);
+    assert_object("out.txt", "moving pictures");
+    assert_int_not_equal(await_spare(), spare);
+}
+
+static void a_child_forked_ahead_is_locked_down(void **state)
+{
+    (void)state;
+    static const char *const attacks[] = {
+        "{\"What\":\"socket\"}", "{\"What\":\"exec\"}", "{\"What\":\"kill parent\"}",
+        "{\"What\":\"other descriptors\"}", "{\"What\":\"new privileges\"}",
+        "{\"What\":\"read\",\"Path\":\"/etc/shadow\"}",
+    };
+    supervisor_start((struct kn_run_limits){0});
+    for (size_t i = 0; i < KN_COUNT(attacks); i++) {
+        kn_auto(kn_arena_clear) struct kn_arena arena = {0};
+        struct kn_job job;
+        char id[KN_ID_SIZE];
+        (void)await_spare();
+        submit(id, "attack", attacks[i]);
+        (void)await(id, KN_JOB_SUCCEEDED);
+        assert_int_equal(kn_jobs_get(fx.jobs, id, &arena, &job, NULL), KN_OK);
+        assert_non_null(strstr(job.result, "\"LetThrough\":false"));
+        assert_non_null(strstr(job.result, "\"OwnFolders\":true"));
+    }
+}
+
 static void a_killed_nursery_is_replaced_and_its_jobs_run_again(void **state)
 {
     (void)state;
@@ -372,6 +439,9 @@ int main(void)
         WITH_SERVICE(a_taken_name_fails_the_job_by_name),
         WITH_SERVICE(a_crash_fails_the_job_and_the_next_one_runs),
         WITH_SERVICE(a_killed_child_runs_again),
+        WITH_SERVICE(a_job_is_given_to_the_child_forked_ahead),
+        WITH_SERVICE(a_killed_spare_costs_no_job),
+        WITH_SERVICE(a_child_forked_ahead_is_locked_down),
         WITH_SERVICE(a_killed_nursery_is_replaced_and_its_jobs_run_again),
         WITH_SERVICE(a_running_job_is_cancelled),
         WITH_SERVICE(a_job_that_hangs_is_killed),

@@ -4,6 +4,7 @@ import unittest
 
 import support
 from media import ffmpeg, film
+from teletext import Teletext, boxed, header, line
 
 
 def write(path, text):
@@ -80,6 +81,37 @@ class FilmCaptions(unittest.TestCase):
         self.refused("plain.mp4", "film.nut", "-o", "x{name}.srt", words=[])
         self.ok("beside.srt", "film.mkv", "--stream", "0", "--overwrite", "-o", "y{name}.srt")
         self.assertIn("Bonjour", read("ybeside.srt"))
+
+    def test_each_page_of_a_teletext_stream_is_a_caption_stream(self):
+        text = Teletext([("eng", 2, 0x888), ("deu", 5, 0x889)])
+        text.page(0.4, 0x888, {20: boxed("Good", b" " * 16), 22: boxed(b"\x03evening", b" " * 14)})
+        text.page(0.5, 0x889, {22: boxed("Gr}~e", b" " * 16)}, national=1)
+        text.page(1.2, 0x888, {})
+        text.page(1.6, 0x889, {})
+        text.write("text.ts")
+        ffmpeg("-copyts", "-itsoffset", "10", "-i", "plain.mp4", "-i", "text.ts", "-map", "0:v", "-map", "1", "-c",
+               "copy", "-muxdelay", "0", "-muxpreload", "0", "film.ts")
+        rows = self.ok("film.ts", "--list", "--json").json["Files"]
+        self.assertEqual([(r["Language"], r["Page"], r["HearingImpaired"]) for r in rows],
+                         [("eng", "888", False), ("deu", "889", True)])
+        self.ok("film.ts", "--line-end", "lf", "-o", "text.{streamindex}.srt")
+        self.assertEqual(read("text.0.srt").rstrip("\n"), "1\n00:00:00,400 --> 00:00:01,200\nGood\n"
+                         '<font color="#ffff00">evening</font>')
+        self.assertEqual(read("text.1.srt").rstrip("\n"), "1\n00:00:00,500 --> 00:00:01,600\nGrüße")
+        self.ok("film.ts", "--stream", "0", "-o", "text.vtt")
+        self.assertIn("<c.yellow>evening</c>", read("text.vtt"))
+
+    def test_teletext_pages_that_nobody_declared_are_looked_for(self):
+        text = Teletext([("fre", 1, 0x100)])
+        text.lines(0.2, [header(0x100, subtitle=False), line(0x100, 1, bytes(40))])
+        text.page(1, 0x888, {22: boxed("Bonsoir", b" " * 16)})
+        text.page(2, 0x888, {})
+        text.page(2.5, 0x889, {22: boxed("Good evening", b" " * 12)})
+        text.write("undeclared.ts")
+        rows = self.ok("undeclared.ts", "--list", "--json").json["Files"]
+        self.assertEqual([r["Page"] for r in rows], ["888", "889"])
+        self.ok("undeclared.ts", "--line-end", "lf", "-o", "undeclared.{streamindex}.srt")
+        self.assertEqual(read("undeclared.0.srt").rstrip("\n"), "1\n00:00:00,800 --> 00:00:01,800\nBonsoir")
 
     def test_a_film_cut_off_gives_what_it_has(self):
         with open("film.mkv", "rb") as f:

@@ -105,6 +105,7 @@ struct kn_caption_track {
     char language[36];    // as the container says: ISO 639-2 or BCP 47; "und" when it does not
     const char *title;    // borrowed; NULL when it has none
     bool is_default, is_forced, is_hearing_impaired, is_commentary, is_original;
+    int page;             // teletext: 0x100 to 0x8FF, its digits as a viewer types them; 0: not known, or none
     int channel;          // CEA-608: 1-4 for CC1-CC4; 5-10 for services 1-6 of CEA-708; else 0
 };
 

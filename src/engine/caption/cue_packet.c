@@ -12,6 +12,7 @@
 #include "engine/caption/finish.h"
 #include "engine/caption/mp4_text.h"
 #include "engine/caption/srt.h"
+#include "engine/caption/teletext.h"
 #include "engine/caption/text.h"
 #include "engine/caption/ttml.h"
 #include "engine/caption/vtt.h"
@@ -22,6 +23,7 @@ struct state {
     struct kn_tx3g tx3g;
     struct kn_cea608 *cea608; // owned
     struct kn_cea708 *cea708; // owned
+    struct kn_teletext *teletext; // owned
 };
 
 static void state_release(void *decoder)
@@ -29,6 +31,7 @@ static void state_release(void *decoder)
     struct state *state = decoder;
     kn_cea608_free(&state->cea608);
     kn_cea708_free(&state->cea708);
+    kn_teletext_free(&state->teletext);
 }
 
 /* ---- codecs ---- */
@@ -36,7 +39,7 @@ bool kn_caption_is_text(enum kn_caption_codec codec)
 {
     return codec == KN_CAPTION_SRT_TEXT || kn_caption_is_ass(codec) || codec == KN_CAPTION_WEBVTT ||
         codec == KN_CAPTION_MOV_TEXT || codec == KN_CAPTION_WVTT || codec == KN_CAPTION_TTML ||
-        codec == KN_CAPTION_CEA608;
+        codec == KN_CAPTION_CEA608 || codec == KN_CAPTION_TELETEXT;
 }
 
 bool kn_caption_is_image(enum kn_caption_codec codec)
@@ -79,6 +82,10 @@ kn_code kn_caption_begin(struct kn_cue_list *list, enum kn_caption_codec codec,
         else
             state->cea608 = kn_cea608_new(list, list->track.channel);
         return state->cea608 || state->cea708 ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for captions");
+    }
+    if (codec == KN_CAPTION_TELETEXT) {
+        state->teletext = kn_teletext_new(list, list->track.page);
+        return state->teletext ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for captions");
     }
     if (codec == KN_CAPTION_MOV_TEXT)
         kn_tx3g_entry(&state->tx3g, list, private_bytes, n);
@@ -154,6 +161,8 @@ kn_code kn_caption_packet(struct kn_cue_list *list, enum kn_caption_codec codec,
         return kn_tx3g_sample(list, &state->tx3g, packet, err);
     if (codec == KN_CAPTION_WVTT)
         return kn_wvtt_sample(list, packet, err);
+    if (state->teletext)
+        return kn_teletext_packet(state->teletext, packet->bytes, packet->n, packet->start_us, err);
     if (state->cea708)
         return kn_cea708_packet(state->cea708, packet->bytes, packet->n, packet->start_us, err);
     if (codec == KN_CAPTION_CEA608)
@@ -186,6 +195,8 @@ kn_code kn_caption_end(struct kn_cue_list *list, int64_t media_end_us, struct kn
     kn_code rc = state && state->cea608 ? kn_cea608_end(state->cea608, KN_NO_TIME, err) : KN_OK;
     if (state && state->cea708)
         rc = kn_cea708_end(state->cea708, err);
+    if (state && state->teletext)
+        rc = kn_teletext_end(state->teletext, err);
     kn_cue_list_finish(list, media_end_us);
     return rc;
 }

@@ -2,6 +2,9 @@
 /*
  * Any film through libavformat: one pass over the file, packets of caption streams as they come, closed
  * captions of pictures in the order of showing. What is read while looking for those is kept.
+ *
+ * A stream of teletext carries pages: each that is declared to be subtitles is a track, and where none is, each
+ * that is met while looking. A packet of it goes to all of its tracks, one after the other.
  */
 #include "engine/caption/harvest_any.h"
 
@@ -15,18 +18,25 @@
 #include "base/strings.h"
 #include "engine/caption/harvest_cc.h"
 #include "engine/caption/harvest_part.h"
+#include "engine/caption/teletext.h"
 #include "engine/caption/vobsub.h"
 #include "engine/media/input.h"
 
 // How much of a film is read in search of closed captions, whatever its clock says.
 #define LOOK_BYTES (32ll * 1024 * 1024)
+// Teletext pages that are found by looking: broadcasters have a handful.
+#define MAX_FOUND_PAGES 32
+// Kinds of pages in a teletext descriptor (ETSI EN 300 468, table 102).
+#define PAGE_SUBTITLES 2
+#define PAGE_HEARING_IMPAIRED 5
 // Pictures that may be coded before one that is shown earlier: H.264 and HEVC allow 16.
 #define REORDER 20
 
 // A packet that waits to be asked for.
 struct item {
     struct item *next; // owned
-    int track;
+    int track;    // of teletext -1: any.pages says
+    int stream_index;
     int64_t start_us, duration_us;
     size_t n;
     uint8_t bytes[];
@@ -42,6 +52,11 @@ struct pictures {
     int n_waiting;
 };
 
+// A page of a teletext stream.
+struct page {
+    int stream_index, number, track;
+};
+
 struct any {
     struct kn_harvest *harvest; // borrowed
     struct kn_input *input;     // owned
@@ -49,7 +64,12 @@ struct any {
     int *track_of;              // owned: caption track of a stream, or -1
     struct pictures pictures;
     struct item *first, *last; // owned: read and not yet asked for
-    struct item *shown;        // owned: what was delivered last
+    struct item *shown;        // owned: what is being delivered
+    int n_given;               // of any.pages that it was compared with; of others, tracks it was given to
+    struct page *pages;        // owned: of all teletext streams
+    int n_pages, n_found;
+    bool *is_undeclared;       // owned, by stream: its pages are found by looking
+    bool has_undeclared, is_looking;
     int64_t reached_us; // the latest time that was read
     bool is_at_end;
 };
@@ -71,6 +91,8 @@ static void any_release(void *reader)
     items_free(&any->first);
     free(any->shown);
     free(any->track_of);
+    free(any->pages);
+    free(any->is_undeclared);
     av_packet_free(&any->packet);
     kn_input_free(&any->input);
     free(any);
@@ -144,6 +166,89 @@ static kn_code add_track(struct any *any, const AVStream *st, enum kn_caption_co
     return KN_OK;
 }
 
+/* ---- pages of teletext ---- */
+static bool is_teletext(const AVStream *st)
+{
+    return st->codecpar->codec_id == AV_CODEC_ID_DVB_TELETEXT;
+}
+
+static bool has_pages(const struct any *any, int stream_index)
+{
+    for (int i = 0; i < any->n_pages; i++)
+        if (any->pages[i].stream_index == stream_index)
+            return true;
+    return false;
+}
+
+// A track for a page, unless it has one. `language` may be NULL.
+static kn_code add_page(struct any *any, const AVStream *st, int number, const char *language, bool is_hearing_impaired,
+                        struct kn_error *err)
+{
+    for (int i = 0; i < any->n_pages; i++)
+        if (any->pages[i].stream_index == st->index && any->pages[i].number == number)
+            return KN_OK;
+    struct page *pages = realloc(any->pages, ((size_t)any->n_pages + 1) * sizeof(*pages));
+    if (!pages)
+        return kn_fail(err, KN_ENOMEM, "no memory for a teletext page");
+    any->pages = pages;
+    const int track = any->harvest->n_tracks;
+    const kn_code rc = add_track(any, st, KN_CAPTION_TELETEXT, "dvb_teletext", err);
+    if (rc != KN_OK)
+        return rc;
+    pages[any->n_pages++] = (struct page){.stream_index = st->index, .number = number, .track = track};
+    struct kn_caption_track *facts = &any->harvest->tracks[track].facts;
+    facts->page = number;
+    facts->is_hearing_impaired = facts->is_hearing_impaired || is_hearing_impaired;
+    (void)kn_copy(facts->language, sizeof(facts->language), language && *language ? language : "und");
+    return KN_OK;
+}
+
+// The nth of languages that are joined by commas, "" when there is none.
+static void nth_language(const AVStream *st, int nth, char out[4])
+{
+    const AVDictionaryEntry *tag = av_dict_get(st->metadata, "language", NULL, 0);
+    const char *at = tag ? tag->value : "";
+    for (; nth > 0 && at; nth--)
+        at = (at = strchr(at, ',')) ? at + 1 : NULL;
+    const size_t n = at ? strcspn(at, ",") : 0;
+    out[0] = '\0';
+    if (n == 3 && memchr(at, '\0', n) == NULL) {
+        memcpy(out, at, n);
+        out[n] = '\0';
+    }
+}
+
+// libavformat keeps the descriptor's languages as the stream's, kinds and numbers as its private data.
+static kn_code add_declared_pages(struct any *any, const AVStream *st, struct kn_error *err)
+{
+    const AVCodecParameters *par = st->codecpar;
+    kn_code rc = KN_OK;
+    for (int i = 0; rc == KN_OK && 2 * i + 1 < par->extradata_size; i++) {
+        const uint8_t *entry = par->extradata + 2 * i;
+        const int kind = entry[0] >> 3, magazine = (entry[0] & 7) ? entry[0] & 7 : 8;
+        char language[4];
+        nth_language(st, i, language);
+        if (kind == PAGE_SUBTITLES || kind == PAGE_HEARING_IMPAIRED)
+            rc = add_page(any, st, magazine << 8 | entry[1], language, kind == PAGE_HEARING_IMPAIRED, err);
+    }
+    return rc;
+}
+
+static kn_code add_found_pages(struct any *any, const AVStream *st, const AVPacket *packet, struct kn_error *err)
+{
+    int numbers[MAX_FOUND_PAGES];
+    char language[4];
+    nth_language(st, 0, language);
+    const size_t n = kn_teletext_subtitle_pages(packet->data, (size_t)packet->size, numbers, MAX_FOUND_PAGES);
+    kn_code rc = KN_OK;
+    for (size_t i = 0; rc == KN_OK && i < n && any->n_found < MAX_FOUND_PAGES; i++) {
+        const int before = any->n_pages;
+        rc = add_page(any, st, numbers[i], language, false, err);
+        any->n_found += any->n_pages - before;
+    }
+    return rc;
+}
+
 static enum kn_cc_coding coding_of(const AVStream *st)
 {
     switch (st->codecpar->codec_id) {
@@ -159,7 +264,8 @@ static kn_code add_tracks(struct any *any, struct kn_error *err)
     AVFormatContext *format = any->input->format;
     struct kn_harvest_facts *facts = &any->harvest->facts;
     any->track_of = calloc(format->nb_streams, sizeof(*any->track_of));
-    if (!any->track_of)
+    any->is_undeclared = calloc(format->nb_streams, sizeof(*any->is_undeclared));
+    if (!any->track_of || !any->is_undeclared)
         return kn_fail(err, KN_ENOMEM, "no memory for %u streams", format->nb_streams);
     const AVStream *picture = kn_input_stream(any->input, AVMEDIA_TYPE_VIDEO, 0);
     if (picture) {
@@ -177,7 +283,13 @@ static kn_code add_tracks(struct any *any, struct kn_error *err)
     for (unsigned i = 0; i < format->nb_streams; i++) {
         AVStream *st = format->streams[i];
         any->track_of[i] = -1;
-        if (st->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE) {
+        if (is_teletext(st)) {
+            const kn_code rc = add_declared_pages(any, st, err);
+            if (rc != KN_OK)
+                return rc;
+            any->is_undeclared[i] = !has_pages(any, st->index);
+            any->has_undeclared = any->has_undeclared || any->is_undeclared[i];
+        } else if (st->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE) {
             any->track_of[i] = any->harvest->n_tracks;
             const kn_code rc = add_track(any, st, codec_of(st->codecpar->codec_id),
                                          avcodec_get_name(st->codecpar->codec_id), err);
@@ -191,12 +303,13 @@ static kn_code add_tracks(struct any *any, struct kn_error *err)
 }
 
 /* ---- packets ---- */
-static struct item *item_new(int track, int64_t start_us, int64_t duration_us, const void *bytes, size_t n)
+static struct item *item_new(int track, int stream_index, int64_t start_us, int64_t duration_us, const void *bytes, size_t n)
 {
     struct item *item = malloc(sizeof(*item) + n);
     if (!item)
         return NULL;
-    *item = (struct item){.track = track, .start_us = start_us, .duration_us = duration_us, .n = n};
+    *item = (struct item){.track = track, .stream_index = stream_index, .start_us = start_us,
+                          .duration_us = duration_us, .n = n};
     if (n > 0)
         memcpy(item->bytes, bytes, n);
     return item;
@@ -246,7 +359,7 @@ static kn_code take_picture(struct any *any, const AVPacket *packet, int64_t sta
             return rc;
     }
     struct item *item = kn_buf_ok(&triplets)
-        ? item_new(pictures->track, start_us, KN_NO_TIME, triplets.data, triplets.len) : NULL;
+        ? item_new(pictures->track, pictures->stream_index, start_us, KN_NO_TIME, triplets.data, triplets.len) : NULL;
     if (!item)
         return kn_fail(err, KN_ENOMEM, "no memory for closed captions");
     hold_picture(any, item);
@@ -266,9 +379,14 @@ static kn_code take_packet(struct any *any, struct kn_error *err)
     if (packet->stream_index == any->pictures.stream_index)
         return take_picture(any, packet, start_us, err);
     const int track = any->track_of[packet->stream_index];
-    if (track < 0 || packet->size > KN_MAX_CAPTION_PACKET)
+    if ((track < 0 && !is_teletext(st)) || packet->size > KN_MAX_CAPTION_PACKET)
         return KN_OK;
-    struct item *item = item_new(track, start_us, packet->duration > 0
+    if (any->is_looking && any->is_undeclared[st->index]) {
+        const kn_code rc = add_found_pages(any, st, packet, err);
+        if (rc != KN_OK)
+            return rc;
+    }
+    struct item *item = item_new(track, packet->stream_index, start_us, packet->duration > 0
         ? av_rescale_q(packet->duration, st->time_base, AV_TIME_BASE_Q) : KN_NO_TIME,
         packet->data, (size_t)packet->size);
     if (!item)
@@ -300,11 +418,13 @@ static kn_code read_on(struct any *any, struct kn_error *err)
     return rc;
 }
 
-static kn_code look_for_closed_captions(struct any *any, struct kn_error *err)
+// Closed captions in pictures, and pages of teletext that nobody declared.
+static kn_code look_inside(struct any *any, struct kn_error *err)
 {
+    any->is_looking = true;
     const AVIOContext *io = any->input->format->pb;
     const int64_t from = io ? io->pos : 0;
-    while (any->pictures.stream_index >= 0 && any->pictures.track < 0 && !any->is_at_end &&
+    while (((any->pictures.stream_index >= 0 && any->pictures.track < 0) || any->has_undeclared) && !any->is_at_end &&
            any->reached_us < KN_HARVEST_LOOK_US && (!io || io->pos - from < LOOK_BYTES)) {
         const kn_code rc = read_on(any, err);
         if (rc != KN_OK)
@@ -314,6 +434,17 @@ static kn_code look_for_closed_captions(struct any *any, struct kn_error *err)
         any->input->format->streams[any->pictures.stream_index]->discard = AVDISCARD_ALL;
         any->pictures.stream_index = -1;
     }
+    any->is_looking = false;
+    // One that has not shown any yet: the first that comes.
+    for (unsigned i = 0; i < any->input->format->nb_streams; i++) {
+        const AVStream *st = any->input->format->streams[i];
+        char language[4];
+        nth_language(st, 0, language);
+        const kn_code rc = any->is_undeclared[i] && !has_pages(any, st->index)
+            ? add_page(any, st, 0, language, false, err) : KN_OK;
+        if (rc != KN_OK)
+            return rc;
+    }
     return KN_OK;
 }
 
@@ -322,10 +453,28 @@ static kn_code any_begin(struct kn_harvest *harvest, struct kn_error *err)
 {
     (void)err;
     struct any *any = harvest->reader;
-    for (unsigned i = 0; i < any->input->format->nb_streams; i++)
-        if (any->track_of[i] >= 0 && !kn_harvest_wants(harvest, any->track_of[i]))
+    for (unsigned i = 0; i < any->input->format->nb_streams; i++) {
+        bool is_wanted = any->track_of[i] >= 0 && kn_harvest_wants(harvest, any->track_of[i]);
+        for (int k = 0; k < any->n_pages; k++)
+            is_wanted = is_wanted || (any->pages[k].stream_index == (int)i && kn_harvest_wants(harvest, any->pages[k].track));
+        if (!is_wanted && (int)i != any->pictures.stream_index)
             any->input->format->streams[i]->discard = AVDISCARD_ALL;
+    }
     return KN_OK;
+}
+
+// The next track that wants the packet being delivered, or -1.
+static int track_next(struct any *any)
+{
+    const struct item *item = any->shown;
+    if (item && item->track >= 0)
+        return any->n_given++ == 0 && kn_harvest_wants(any->harvest, item->track) ? item->track : -1;
+    while (item && any->n_given < any->n_pages) {
+        const struct page *page = &any->pages[any->n_given++];
+        if (page->stream_index == item->stream_index && kn_harvest_wants(any->harvest, page->track))
+            return page->track;
+    }
+    return -1;
 }
 
 static kn_code any_next(struct kn_harvest *harvest, struct kn_harvest_packet *out, bool *out_has,
@@ -333,22 +482,25 @@ static kn_code any_next(struct kn_harvest *harvest, struct kn_harvest_packet *ou
 {
     struct any *any = harvest->reader;
     for (;;) {
-        while (!any->first && !any->is_at_end) {
+        const int track = track_next(any);
+        while (track < 0 && !any->first && !any->is_at_end) {
             const kn_code rc = read_on(any, err);
             if (rc != KN_OK)
                 return rc;
         }
-        free(any->shown);
-        any->shown = any->first;
-        if (!any->shown)
-            return KN_OK;
-        any->first = any->shown->next;
-        if (!any->first)
-            any->last = NULL;
-        if (!kn_harvest_wants(harvest, any->shown->track))
+        if (track < 0) {
+            free(any->shown);
+            any->shown = any->first;
+            any->n_given = 0;
+            if (!any->shown)
+                return KN_OK;
+            any->first = any->shown->next;
+            if (!any->first)
+                any->last = NULL;
             continue;
+        }
         *out = (struct kn_harvest_packet){
-            .track = any->shown->track,
+            .track = track,
             .packet = {
                 .start_us = any->shown->start_us,
                 .duration_us = any->shown->duration_us,
@@ -380,13 +532,14 @@ static kn_code open_with_libavformat(struct kn_harvest *harvest, const char *uri
         return rc;
     struct kn_harvest_facts *facts = &harvest->facts;
     facts->container = any->input->format->iformat->name;
-    // A file of captions alone has no other beginning than zero: its first caption's time is kept.
-    if (kn_input_stream(any->input, AVMEDIA_TYPE_VIDEO, 0) || kn_input_stream(any->input, AVMEDIA_TYPE_AUDIO, 0))
+    // A file of captions alone has no other beginning than zero: its first caption's time is kept. A transport
+    // stream's clock begins anywhere.
+    if ((any->input->format->iformat->flags & AVFMT_TS_DISCONT) || kn_input_stream(any->input, AVMEDIA_TYPE_VIDEO, 0) || kn_input_stream(any->input, AVMEDIA_TYPE_AUDIO, 0))
         facts->start_us = kn_input_start_us(any->input);
     facts->end_us = kn_input_duration_us(any->input);
     rc = add_tracks(any, err);
     if (rc == KN_OK)
-        rc = look_for_closed_captions(any, err);
+        rc = look_inside(any, err);
     if (rc != KN_OK)
         return rc;
     harvest->begin = any_begin;

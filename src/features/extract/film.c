@@ -241,6 +241,10 @@ static json_t *row_new(json_t *files, const struct film *film, const struct stre
                             facts->title && kn_is_utf8(facts->title, strlen(facts->title)) ? facts->title : NULL,
                             "Default", facts->is_default, "Forced", facts->is_forced, "HearingImpaired",
                             facts->is_hearing_impaired);
+    char page[8];
+    (void)snprintf(page, sizeof(page), "%X", (unsigned)facts->page);
+    if (row && facts->page)
+        (void)json_object_set_new(row, "Page", json_string(page));
     return row && json_array_append_new(files, row) == 0 ? row : NULL;
 }
 

@@ -23,7 +23,8 @@
 #define MOST_LINE_PX 64
 #define MARGIN_PX 24
 #define MOST_SCALE 4.0
-// A line is parted only if it is high enough for two, at a row with this part of the ink of its fullest row.
+// A line is parted only if it is high enough for two, at a row with this part of the ink of the fullest rows
+// above and below it.
 #define LEAST_SPLIT_PX 24
 #define VALLEY_PART 8
 // Specks in a large picture are no small text.
@@ -148,17 +149,26 @@ static int lines_find(const struct plane *plane, const int *profile, struct line
     return n;
 }
 
+static int fullest(const int *profile, int top, int bottom)
+{
+    int most = 0;
+    for (int y = top; y < bottom; y++)
+        most = profile[y] > most ? profile[y] : most;
+    return most;
+}
+
 // Two lines of which letters touch: the row to part them at, 0 when it is one line. A line is full of ink in
-// its middle, where its small letters are; two have a valley there.
+// its middle, where its small letters are; two have a valley there. Above the small letters of one line there are
+// only ascenders, so what lies above a valley has to be full as well.
 static int valley_find(const int *profile, const struct line *line)
 {
     const int height = line->bottom - line->top;
-    int most = 0, lowest = line->top + height / 4;
-    for (int y = line->top; y < line->bottom; y++)
-        most = profile[y] > most ? profile[y] : most;
+    int lowest = line->top + height / 4;
     for (int y = lowest; y < line->bottom - height / 4; y++)
         lowest = profile[y] < profile[lowest] ? y : lowest;
-    return height >= LEAST_SPLIT_PX && profile[lowest] * VALLEY_PART < most ? lowest : 0;
+    const int above = fullest(profile, line->top, lowest), below = fullest(profile, lowest, line->bottom);
+    const int least = above < below ? above : below;
+    return height >= LEAST_SPLIT_PX && profile[lowest] * VALLEY_PART < least ? lowest : 0;
 }
 
 static int lines_split(const int *profile, struct line *lines, int n)

@@ -127,6 +127,18 @@ static void lines_that_touch_are_told_apart_too(void **state)
     assert_int_equal(ink.n_lines, 2);
 }
 
+static void a_line_with_one_tall_letter_stays_whole(void **state)
+{
+    (void)state;
+    kn_auto(canvas_free) struct kn_bitmap_object object;
+    kn_auto(kn_ink_clear) struct kn_ink ink = {0};
+    canvas(&object, 400, 80, WHITE, BLACK);
+    bars(&object, 30, 24, 0);
+    fill(&object, 10, 6, 6, 24, TEXT); // the one ascender
+    make(&ink, &object);
+    assert_int_equal(ink.n_lines, 1);
+}
+
 static void slanted_text_is_set_upright(void **state)
 {
     (void)state;
@@ -174,6 +186,7 @@ int main(void)
         cmocka_unit_test(text_in_a_box_is_read_without_the_box),
         cmocka_unit_test(lines_are_told_apart),
         cmocka_unit_test(lines_that_touch_are_told_apart_too),
+        cmocka_unit_test(a_line_with_one_tall_letter_stays_whole),
         cmocka_unit_test(slanted_text_is_set_upright),
         cmocka_unit_test(small_text_is_made_larger),
         cmocka_unit_test(nothing_is_nothing),

@@ -121,7 +121,7 @@ static kn_code local_start(struct local *local, const char *kind, const json_t *
         rc = kn_path_files_new(&local->files, local->config->client, err);
     if (rc == KN_OK && local->config->keeps_existing)
         kn_path_files_keep_existing(local->files);
-    if (rc == KN_OK)
+    if (rc == KN_OK && !local->config->has_no_folders)
         rc = folders_make(local, err);
     if (rc)
         return rc;
@@ -138,8 +138,8 @@ static kn_code local_start(struct local *local, const char *kind, const json_t *
         .job_id = id,
         .kind = kind,
         .spec = text,
-        .scratch_folder = local->scratch,
-        .keep_folder = local->keep,
+        .scratch_folder = local->folder[0] ? local->scratch : NULL,
+        .keep_folder = local->folder[0] ? local->keep : NULL,
         .read_only = local->config->read_only,
         .n_threads = local->config->n_threads ? local->config->n_threads : (int)n_cores,
         .limits = local->config->limits,

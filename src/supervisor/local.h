@@ -19,6 +19,7 @@ struct kn_local_config {
     // SIGINT, SIGTERM and SIGHUP end the run cleanly while it lasts, instead of this process.
     bool catches_signals;
     bool keeps_existing;           // outputs whose name is taken are refused: KN_ECONFLICT
+    bool has_no_folders;           // the job keeps nothing in files: no scratch folder is made for it
     // Called on the caller's thread. `detail` is JSON text or NULL. May be NULL.
     void (*progressed)(void *context, double fraction, const char *detail);
     void *context;

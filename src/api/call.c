@@ -54,6 +54,39 @@ kn_code kn_call_covers(const struct kn_call *call, const char *uri, struct kn_er
     return kn_fail_as(err, KN_EINVAL, "ResourceAccess", "this access key may not touch '%s'", uri);
 }
 
+static bool covers_all(const struct kn_call *call, const json_t *value)
+{
+    const char *text = json_string_value(value), *name;
+    json_t *member;
+    size_t i;
+    if (text)
+        return !kn_starts_with(text, "oss://") || kn_call_covers(call, text, NULL) == KN_OK;
+    json_array_foreach((json_t *)value, i, member) {
+        if (!covers_all(call, member))
+            return false;
+    }
+    json_object_foreach((json_t *)value, name, member) {
+        if (!covers_all(call, member))
+            return false;
+    }
+    return true;
+}
+
+bool kn_call_sees(const struct kn_call *call, const char *spec)
+{
+    if (!call->key.bucket_prefix[0])
+        return true;
+    json_auto_t *value = spec ? json_loads(spec, 0, NULL) : NULL;
+    return value && covers_all(call, value);
+}
+
+kn_code kn_call_unbound(const struct kn_call *call, struct kn_error *err)
+{
+    if (!call->key.bucket_prefix[0])
+        return KN_OK;
+    return kn_fail_as(err, KN_EINVAL, "NoPermission", "a key that is bound to a bucket may not do this");
+}
+
 void kn_put_text(json_t *object, const char *name, const char *text)
 {
     if (text && text[0])

@@ -64,6 +64,14 @@ const char *kn_arg_source(struct kn_call *call, const char *name);
  */
 kn_code kn_call_covers(const struct kn_call *call, const char *uri, struct kn_error *err);
 
+/*
+ * Whether the caller's key covers every bucket address in a job's spec: whoever could have submitted the job may
+ * see it and stop it. A key without a bucket prefix sees all; a job without a spec is seen by such keys alone.
+ */
+bool kn_call_sees(const struct kn_call *call, const char *spec);
+/* KN_EINVAL, NoPermission, for a key that is bound to a bucket: what shows all buckets is not for it. */
+kn_code kn_call_unbound(const struct kn_call *call, struct kn_error *err);
+
 /* ---- the answer ---- */
 
 /* Set a member of an object to text; NULL or "" text leaves it out. */

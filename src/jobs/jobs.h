@@ -98,7 +98,7 @@ struct kn_job_filter {
     int64_t finished_from_us, finished_before_us;    // 0 or KN_NO_TIME: open
     enum kn_job_order order;
     bool oldest_first;                               // else the last in this order comes first
-    bool has_result;                                 // with `result`
+    bool has_result, has_spec;                       // with `result`, with `spec`
     int limit;
     const char *page_token;                          // NULL or "": the first page
 };

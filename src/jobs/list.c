@@ -79,10 +79,11 @@ static bool is_time(int64_t us)
 static void list_sql(const struct list_call *call, struct kn_buf *sql)
 {
     const struct kn_job_filter *f = call->filter;
-    kn_buf_printf(sql, "SELECT " KN_JOB_COLUMNS ", q.content, j.seq, %s FROM job j"
-                       " LEFT JOIN body q ON q.hash = j.request_hash%s WHERE 1 = 1",
-                  f->has_result ? "r.content" : "NULL",
-                  f->has_result ? " LEFT JOIN body r ON r.hash = j.result_hash" : "");
+    kn_buf_printf(sql, "SELECT " KN_JOB_COLUMNS ", q.content, j.seq, %s, %s FROM job j"
+                       " LEFT JOIN body q ON q.hash = j.request_hash%s%s WHERE 1 = 1",
+                  f->has_result ? "r.content" : "NULL", f->has_spec ? "s.content" : "NULL",
+                  f->has_result ? " LEFT JOIN body r ON r.hash = j.result_hash" : "",
+                  f->has_spec ? " LEFT JOIN body s ON s.hash = j.spec_hash" : "");
     if (f->kind)
         kn_buf_puts(sql, " AND j.kind = ?");
     if (f->id)
@@ -182,6 +183,7 @@ static kn_code list_in_tx(struct kn_tx *tx, void *context, struct kn_error *err)
         kn_job_from_row(job, row, call->arena);
         job->request = kn_arena_strdup(call->arena, kn_stmt_text(row, KN_JOB_N_COLUMNS));
         job->result = kn_arena_strdup(call->arena, kn_stmt_text(row, KN_JOB_N_COLUMNS + 2));
+        job->spec = kn_arena_strdup(call->arena, kn_stmt_text(row, KN_JOB_N_COLUMNS + 3));
         call->last = place_of(job, kn_stmt_int(row, KN_JOB_N_COLUMNS + 1), call->filter->order);
     }
     return rc;

@@ -297,6 +297,47 @@ static void a_key_for_one_bucket_converts_within_it(void **state)
     assert_string_equal(reply_text(reply.json, "Code"), "PermissionDenied.ResourceAccess");
 }
 
+static int status_of(const struct kn_key *key, const char *action, const char *job_id, json_t **out)
+{
+    json_auto_t *params = job_id ? json_pack("{s:s}", "JobId", job_id) : json_object();
+    const struct api_request request = {.action = action, .params = params, .key = key,
+                                        .version = strncmp(action, "Retry", 5) == 0 ? "2026-01-01" : NULL};
+    kn_auto(api_reply_clear) struct api_reply reply;
+    api_send(&server, &reply, &request);
+    if (out)
+        *out = json_incref(reply.json);
+    return reply.status;
+}
+
+static void a_key_sees_only_jobs_that_it_covers(void **state)
+{
+    (void)state;
+    struct kn_key narrow = {.role = KN_ROLE_OPERATE, .bucket_prefix = "elsewhere"};
+    struct kn_key fitting = {.role = KN_ROLE_OPERATE, .bucket_prefix = "films/in"};
+    assert_int_equal(kn_access_create(server.access, &narrow, NULL), KN_OK);
+    assert_int_equal(kn_access_create(server.access, &fitting, NULL), KN_OK);
+    json_auto_t *made = api_call(
+        &server, "SubmitMediaConvertJob", "Config=%s",
+        "{\"Inputs\":[{\"Name\":\"v\",\"InputFile\":{\"Type\":\"OSS\",\"Media\":\"oss://films/in/a.mp4\"}}],"
+        "\"Outputs\":[{\"Name\":\"o\",\"OutputFile\":{\"Type\":\"OSS\",\"Media\":\"oss://films/in/b.mp4\"},"
+        "\"TemplateId\":\"Video-360P\"}]}");
+    const char *id = reply_text(made, "JobId");
+    json_t *list = NULL;
+    assert_int_equal(status_of(&narrow, "ListMediaConvertJobs", NULL, &list), 200);
+    assert_int_equal(json_array_size(reply_at(list, "Jobs")), 0);
+    json_decref(list);
+    assert_int_equal(status_of(&fitting, "ListMediaConvertJobs", NULL, &list), 200);
+    assert_int_equal(json_array_size(reply_at(list, "Jobs")), 1);
+    json_decref(list);
+    static const char *const actions[] = {"GetMediaConvertJob", "RetryMediaConvertJob", "CancelMediaConvertJob"};
+    for (size_t i = 0; i < KN_COUNT(actions); i++)
+        assert_int_equal(status_of(&narrow, actions[i], id, NULL), 404);
+    assert_int_equal(status_of(&fitting, "GetMediaConvertJob", id, NULL), 200);
+    assert_int_equal(status_of(&fitting, "CancelMediaConvertJob", id, NULL), 200);
+    // What shows all buckets is not for such keys.
+    assert_int_equal(status_of(&fitting, "GetEventCallback", NULL, NULL), 403);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -311,6 +352,7 @@ int main(void)
         cmocka_unit_test(media_ids_stand_for_their_files),
         cmocka_unit_test(bad_configurations_are_refused_by_name),
         cmocka_unit_test(a_key_for_one_bucket_converts_within_it),
+        cmocka_unit_test(a_key_sees_only_jobs_that_it_covers),
     };
     return cmocka_run_group_tests_name("api-server/convert", tests, start, stop);
 }

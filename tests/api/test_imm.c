@@ -321,6 +321,19 @@ static void a_key_submits_only_what_it_covers(void **state)
     api_send(&server, &reply, &request);
     assert_int_equal(reply.status, 403);
     assert_string_equal(reply_text(reply.json, "Code"), "Forbidden.RAM");
+
+    // Nor does it see what others submitted.
+    json_decref(api_call(&server, "CreateMediaConvertTask", "ProjectName=keys&" REQUEST));
+    json_auto_t *all = api_call(&server, "ListTasks", "ProjectName=keys");
+    assert_int_equal(json_array_size(reply_at(all, "Tasks")), 1);
+    json_auto_t *project = api_params("ProjectName=keys");
+    const struct api_request listing = {
+        .action = "ListTasks", .version = "2020-09-30", .key = &narrow, .params = project};
+    kn_auto(api_reply_clear) struct api_reply few;
+    api_send(&server, &few, &listing);
+    assert_int_equal(few.status, 200);
+    assert_int_equal(json_array_size(reply_at(few.json, "Tasks")), 0);
+    task_end(&(struct kn_job_outcome){.state = KN_JOB_SUCCEEDED, .result = "{}"});
 }
 
 int main(void)

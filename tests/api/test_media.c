@@ -93,6 +93,14 @@ static void what_is_no_file_here_is_refused(void **state)
     kn_auto(api_reply_clear) struct api_reply reply;
     api_send(&server, &reply, &request);
     assert_int_equal(reply.status, 403);
+
+    json_auto_t *page = json_pack("{s:s}", "MaxResults", "100");
+    const struct api_request listing = {.action = "ListMediaBasicInfos", .params = page, .key = &narrow};
+    kn_auto(api_reply_clear) struct api_reply few;
+    api_send(&server, &few, &listing);
+    assert_int_equal(few.status, 200);
+    assert_int_equal(reply_number(few.json, "TotalCount"), 0);
+    assert_int_equal(json_array_size(reply_at(few.json, "MediaInfos")), 0);
 }
 
 static void a_job_names_its_input_by_id(void **state)

@@ -54,7 +54,9 @@ kn_code kn_ice_set_event_callback(struct kn_call *call, struct kn_error *err)
     }
     (void)kn_copy(callback.event_types, sizeof(callback.event_types),
                   kn_arg_text(call, "EventTypeList"));
-    kn_code rc = kn_callback_set(call->api->config.db, &callback, err);
+    kn_code rc = kn_call_unbound(call, err);
+    if (rc == KN_OK)
+        rc = kn_callback_set(call->api->config.db, &callback, err);
     if (rc == KN_OK)
         kn_answer_success(call);
     return rc;
@@ -62,8 +64,10 @@ kn_code kn_ice_set_event_callback(struct kn_call *call, struct kn_error *err)
 
 kn_code kn_ice_get_event_callback(struct kn_call *call, struct kn_error *err)
 {
-    struct kn_callback callback;
-    kn_code rc = kn_callback_get(call->api->config.db, &callback, err);
+    struct kn_callback callback = {0};
+    kn_code rc = kn_call_unbound(call, err);
+    if (rc == KN_OK)
+        rc = kn_callback_get(call->api->config.db, &callback, err);
     if (rc != KN_OK || !callback.type[0])
         return rc;
     json_t *answer = call->answer;

@@ -171,7 +171,7 @@ static kn_code job_get(struct kn_call *call, struct kn_job *job, struct kn_error
 {
     const char *id = kn_arg_text(call, "JobId");
     kn_code rc = kn_jobs_get(call->api->config.jobs, id, &call->arena, job, err);
-    if (rc == KN_OK && strcmp(job->kind, KIND) != 0)
+    if (rc == KN_OK && (strcmp(job->kind, KIND) != 0 || !kn_call_sees(call, job->spec)))
         return kn_fail_as(err, KN_ENOTFOUND, "ResourceNotFound", "'%s' is no conversion job", id);
     return rc;
 }
@@ -216,6 +216,7 @@ kn_code kn_ice_list_media_convert_jobs(struct kn_call *call, struct kn_error *er
         .created_from_us = kn_arg_int(call, "StartOfCreateTime", KN_NO_TIME),
         .created_before_us = kn_arg_int(call, "EndOfCreateTime", KN_NO_TIME),
         .oldest_first = kn_equal(kn_arg_text(call, "OrderBy"), "CreateTimeAsc"),
+        .has_spec = call->key.bucket_prefix[0] != '\0',
         .limit = (int)kn_arg_int(call, "PageSize", 20),
         .page_token = kn_arg_text(call, "NextPageToken"),
     };
@@ -226,10 +227,12 @@ kn_code kn_ice_list_media_convert_jobs(struct kn_call *call, struct kn_error *er
                               err);
     if (rc != KN_OK)
         return rc;
+    // For a key that is bound to a bucket a page may be shorter than asked for; the token goes on.
     json_t *list = json_array();
-    for (size_t i = 0; i < n; i++)
-        (void)json_array_append_new(list,
-                                    kn_convert_job_json(&jobs[i], call->api->config.region, false));
+    for (size_t i = 0; i < n; i++) {
+        if (kn_call_sees(call, jobs[i].spec))
+            (void)json_array_append_new(list, kn_convert_job_json(&jobs[i], call->api->config.region, false));
+    }
     (void)json_object_set_new(call->answer, "NextPageToken", json_string(next_token));
     (void)json_object_set_new(call->answer, "Jobs", list);
     return KN_OK;

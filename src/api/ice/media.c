@@ -149,7 +149,7 @@ static kn_code token_read(struct listing *listing, const char *token, struct kn_
 // An absent condition is an empty text, or a range of all times: one condition for both statements.
 #define WANTED                                                                                     \
     " (? = '' OR media_type = ?) AND (? = '' OR business_type = ?) AND created_us > ?"             \
-    " AND created_us <= ?"
+    " AND created_us <= ? AND substr(uri, 1, length(CAST(? AS TEXT))) = CAST(? AS TEXT)"
 
 static kn_code list_tx(struct kn_tx *tx, void *context, struct kn_error *err)
 {
@@ -157,12 +157,13 @@ static kn_code list_tx(struct kn_tx *tx, void *context, struct kn_error *err)
     const struct kn_media_filter *filter = listing->filter;
     const char *type = filter->media_type ? filter->media_type : "";
     const char *business = filter->business_type ? filter->business_type : "";
+    const char *prefix = filter->uri_prefix ? filter->uri_prefix : "";
     int64_t after = filter->created_after_us == KN_NO_TIME ? -1 : filter->created_after_us;
     int64_t until = filter->created_until_us == KN_NO_TIME ? INT64_MAX : filter->created_until_us;
     struct kn_stmt *row;
     bool has_row = false;
-    kn_code rc = kn_tx_query(tx, &row, err, "SELECT COUNT(*) FROM media WHERE" WANTED, "ssssii",
-                             type, type, business, business, after, until);
+    kn_code rc = kn_tx_query(tx, &row, err, "SELECT COUNT(*) FROM media WHERE" WANTED, "ssssiiss",
+                             type, type, business, business, after, until, prefix, prefix);
     if (rc == KN_OK)
         rc = kn_stmt_step(row, &has_row, err);
     if (rc != KN_OK)
@@ -178,8 +179,8 @@ static kn_code list_tx(struct kn_tx *tx, void *context, struct kn_error *err)
                          : "SELECT " COLUMNS " FROM media WHERE" WANTED
                            " AND (created_us < ? OR (created_us = ? AND id < ?))"
                            " ORDER BY created_us DESC, id DESC LIMIT ?",
-                     "ssssiiiisi", type, type, business, business, after, until, listing->place_us,
-                     listing->place_us, listing->place_id, (int64_t)filter->limit + 1);
+                     "ssssiissiisi", type, type, business, business, after, until, prefix, prefix,
+                     listing->place_us, listing->place_us, listing->place_id, (int64_t)filter->limit + 1);
     while (rc == KN_OK) {
         rc = kn_stmt_step(row, &has_row, err);
         if (rc != KN_OK || !has_row)

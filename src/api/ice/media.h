@@ -43,6 +43,7 @@ kn_code kn_media_delete(struct kn_tx *tx, const char *id, struct kn_error *err);
 struct kn_media_filter {
     const char *media_type, *business_type; // NULL: any
     int64_t created_after_us, created_until_us; // KN_NO_TIME: open
+    const char *uri_prefix; // addresses that begin so; NULL: any
     bool oldest_first;
     int limit;
     const char *page_token; // NULL or "": the first page

@@ -117,9 +117,19 @@ kn_code kn_ice_get_media_info(struct kn_call *call, struct kn_error *err)
     return rc;
 }
 
+/* How every address begins that a key bound to a bucket covers; NULL for other keys, and without memory. */
+static const char *covered_prefix(struct kn_call *call)
+{
+    const char *prefix = call->key.bucket_prefix;
+    if (!prefix[0])
+        return NULL;
+    return kn_arena_printf(&call->arena, "oss://%s%s", prefix, strchr(prefix, '/') ? "" : "/");
+}
+
 kn_code kn_ice_list_media_basic_infos(struct kn_call *call, struct kn_error *err)
 {
     const struct kn_media_filter filter = {
+        .uri_prefix = covered_prefix(call),
         .media_type = kn_arg_text(call, "MediaType"),
         .business_type = kn_arg_text(call, "BusinessType"),
         .created_after_us = kn_arg_int(call, "StartTime", KN_NO_TIME),
@@ -132,6 +142,8 @@ kn_code kn_ice_list_media_basic_infos(struct kn_call *call, struct kn_error *err
     size_t n = 0;
     char next_token[64];
     int64_t total = 0;
+    if (call->key.bucket_prefix[0] && !filter.uri_prefix)
+        return kn_fail(err, KN_ENOMEM, "no memory for a list");
     kn_code rc = kn_media_list(call->api->config.db, &filter, &call->arena, &list, &n, next_token,
                                &total, err);
     if (rc != KN_OK)

@@ -171,7 +171,9 @@ kn_code kn_imm_get_task(struct kn_call *call, struct kn_error *err)
         return rc;
     rc = kn_task_job_id(id, task_id) ? kn_jobs_get(call->api->config.jobs, id, &call->arena, &job, err)
                                      : KN_ENOTFOUND;
-    if (rc == KN_ENOTFOUND || (rc == KN_OK && (strcmp(job.kind, KIND) != 0 || !kn_equal(job.name, project))))
+    bool is_there = rc == KN_OK && strcmp(job.kind, KIND) == 0 && kn_equal(job.name, project) &&
+                    kn_call_sees(call, job.spec);
+    if (rc == KN_ENOTFOUND || (rc == KN_OK && !is_there))
         return kn_fail_as(err, KN_ENOTFOUND, "TaskNotFound", "project '%s' has no task '%s'", project, task_id);
     if (rc != KN_OK)
         return rc;
@@ -217,6 +219,7 @@ static kn_code filter_read(struct kn_call *call, struct kn_job_filter *filter, s
                                              : KN_JOBS_BY_ID,
         .oldest_first = !kn_equal(kn_arg_text(call, "Order"), "desc"),
         .has_result = true,
+        .has_spec = call->key.bucket_prefix[0] != '\0',
         .page_token = kn_arg_text(call, "NextToken"),
     };
     kn_code rc = range_read(call, "StartTimeRange", &filter->created_from_us, &filter->created_before_us, err);
@@ -269,7 +272,7 @@ static kn_code tasks_list(struct kn_call *call, size_t limit, json_t *list, char
         for (size_t i = 0; rc == KN_OK && i < n; i++) {
             json_t *task = json_object();
             kn_imm_task_put(task, &jobs[i], has_definition);
-            if (has_tags(task, kn_arg_text(call, "TagSelector")))
+            if (has_tags(task, kn_arg_text(call, "TagSelector")) && kn_call_sees(call, jobs[i].spec))
                 (void)json_array_append(list, task);
             json_decref(task);
         }

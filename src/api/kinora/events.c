@@ -47,8 +47,9 @@ kn_code kn_kinora_list_event_deliveries(struct kn_call *call, struct kn_error *e
     struct kn_delivery *deliveries = NULL;
     size_t n = 0;
     char next_token[64] = "";
-    kn_code rc = kn_delivery_list(call->api->config.db, &filter, &call->arena, &deliveries, &n,
-                                  next_token, err);
+    kn_code rc = kn_call_unbound(call, err);
+    if (rc == KN_OK)
+        rc = kn_delivery_list(call->api->config.db, &filter, &call->arena, &deliveries, &n, next_token, err);
     if (rc != KN_OK)
         return rc;
     json_t *list = json_array();
@@ -80,7 +81,9 @@ kn_code kn_kinora_get_event_delivery(struct kn_call *call, struct kn_error *err)
     struct kn_delivery_attempt *attempts = NULL;
     size_t n = 0, n_attempts = 0;
     char next_token[64];
-    kn_code rc = kn_delivery_list(db, &filter, &call->arena, &delivery, &n, next_token, err);
+    kn_code rc = kn_call_unbound(call, err);
+    if (rc == KN_OK)
+        rc = kn_delivery_list(db, &filter, &call->arena, &delivery, &n, next_token, err);
     if (rc == KN_OK && n == 0)
         return kn_fail(err, KN_ENOTFOUND, "there is no delivery '%s'", id);
     if (rc == KN_OK)
@@ -110,7 +113,9 @@ kn_code kn_kinora_redeliver_events(struct kn_call *call, struct kn_error *err)
         return kn_fail_as(err, KN_EINVAL, "MissingParameter",
                           "'DeliveryId', JobId or State is needed");
     int64_t n = 0;
-    kn_code rc = kn_events_redeliver(call->api->config.db, &filter, &n, err);
+    kn_code rc = kn_call_unbound(call, err);
+    if (rc == KN_OK)
+        rc = kn_events_redeliver(call->api->config.db, &filter, &n, err);
     if (rc == KN_OK)
         (void)json_object_set_new(call->answer, "Count", json_integer(n));
     return rc;

@@ -44,7 +44,10 @@ kn_code kn_kinora_get_usage(struct kn_call *call, struct kn_error *err)
 {
     struct kn_usage *lines = NULL;
     size_t n = 0;
-    kn_code rc = kn_usage_list(call->api->config.db, kn_arg_int(call, "StartTime", KN_NO_TIME),
+    kn_code rc = kn_call_unbound(call, err);
+    if (rc != KN_OK)
+        return rc;
+    rc = kn_usage_list(call->api->config.db, kn_arg_int(call, "StartTime", KN_NO_TIME),
                                kn_arg_int(call, "EndTime", KN_NO_TIME), kn_arg_text(call, "Kind"),
                                kn_equal(kn_arg_text(call, "Period"), "month"), &call->arena, &lines,
                                &n, err);

@@ -38,14 +38,6 @@ static json_t *rule_json(const struct kn_event_rule *rule)
 
 /* ---- making and removing ---- */
 
-// Rules see every bucket: a key that is narrowed to one may not make them.
-static kn_code key_check(const struct kn_call *call, struct kn_error *err)
-{
-    if (!call->key.bucket_prefix[0])
-        return KN_OK;
-    return kn_fail_as(err, KN_EINVAL, "NoPermission", "a key that is bound to a bucket sees no rules");
-}
-
 // Endpoint, or the older Endpoints with one element.
 static kn_code endpoint_read(const struct kn_call *call, struct kn_event_rule *rule, struct kn_error *err)
 {
@@ -70,7 +62,7 @@ kn_code kn_mnsopen_create_event_rule(struct kn_call *call, struct kn_error *err)
     struct kn_event_rule rule = {.name = kn_arg_text(call, "RuleName"),
                                  .event_types = kn_arg_json(call, "EventTypes"),
                                  .match_rules = kn_arg_json(call, "MatchRules")};
-    kn_code rc = key_check(call, err);
+    kn_code rc = kn_call_unbound(call, err);
     if (rc == KN_OK)
         rc = endpoint_read(call, &rule, err);
     if (rc == KN_OK)
@@ -83,7 +75,7 @@ kn_code kn_mnsopen_create_event_rule(struct kn_call *call, struct kn_error *err)
 kn_code kn_mnsopen_delete_event_rule(struct kn_call *call, struct kn_error *err)
 {
     const char *name = kn_arg_text(call, "RuleName");
-    kn_code rc = key_check(call, err);
+    kn_code rc = kn_call_unbound(call, err);
     if (rc == KN_OK)
         rc = kn_event_rule_delete(call->api->config.db, name, err);
     if (rc == KN_OK)
@@ -98,7 +90,7 @@ kn_code kn_mnsopen_get_event_rule(struct kn_call *call, struct kn_error *err)
     const char *name = kn_arg_text(call, "RuleName");
     struct kn_event_rule *rules = NULL;
     size_t n = 0;
-    kn_code rc = key_check(call, err);
+    kn_code rc = kn_call_unbound(call, err);
     if (rc == KN_OK)
         rc = kn_event_rule_list(call->api->config.db, name, &call->arena, &rules, &n, err);
     if (rc == KN_OK && n == 0)
@@ -128,7 +120,7 @@ kn_code kn_mnsopen_list_event_rules(struct kn_call *call, struct kn_error *err)
 {
     struct kn_event_rule *rules = NULL;
     size_t n = 0;
-    kn_code rc = key_check(call, err);
+    kn_code rc = kn_call_unbound(call, err);
     if (rc == KN_OK)
         rc = kn_event_rule_list(call->api->config.db, NULL, &call->arena, &rules, &n, err);
     if (rc != KN_OK)

@@ -134,6 +134,12 @@ void kn_metric_gauge_fn(const char *name, const char *labels, const char *help,
     (void)metric_register(METRIC_GAUGE, name, labels, help, read, context);
 }
 
+void kn_metric_counter_fn(const char *name, const char *labels, const char *help,
+                          kn_metric_read read, void *context)
+{
+    (void)metric_register(METRIC_COUNTER, name, labels, help, read, context);
+}
+
 void kn_metrics_forget(const void *context)
 {
     pthread_mutex_lock(&registry.lock);

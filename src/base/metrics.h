@@ -40,6 +40,10 @@ void kn_metric_gauge_fn(const char *name, const char *labels, const char *help,
                         kn_metric_read read, void *context);
 void kn_metrics_forget(const void *context);
 
+/* The same for a number that only grows. */
+void kn_metric_counter_fn(const char *name, const char *labels, const char *help,
+                          kn_metric_read read, void *context);
+
 /* Append `,name="value"` (without the comma when `out` is empty), the value quoted. */
 void kn_metric_label(struct kn_buf *out, const char *name, const char *value);
 

@@ -5,6 +5,7 @@
  */
 #include "objects/s3.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include <libxml/parser.h>
@@ -14,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/encode.h"
+#include "base/log.h"
 #include "base/strings.h"
 #include "base/time.h"
 #include "http/client.h"
@@ -35,6 +37,8 @@ struct kn_s3 {
     char *region, *key_id, *secret, *token; // owned; token NULL when none
     bool bucket_in_path, is_tls;
     int64_t retry_us;
+    atomic_bool is_away;       // what the log was told last
+    atomic_llong answered_us;  // kn_mono_us() of the last answer, 0: none
 };
 
 struct s3_request {
@@ -51,6 +55,7 @@ struct s3_request {
     size_t n_into, got;
     struct kn_buf text;     // the answer, or the error
     int status, n_tries;
+    bool is_impatient;      // one try
     struct kn_s3_etag etag;
     const struct kn_http_exchange *exchange; // while it runs
 };
@@ -298,6 +303,19 @@ static kn_code refused(const struct kn_s3 *s3, const struct s3_request *request,
                    request->status, code[0] ? " " : "", code, message[0] ? ": " : "", message);
 }
 
+// The log is told when the store goes away and when it is back, not by every request meanwhile.
+static void presence_note(struct kn_s3 *s3, bool is_away, const struct kn_error *err)
+{
+    if (!is_away)
+        atomic_store(&s3->answered_us, kn_mono_us());
+    if (atomic_exchange(&s3->is_away, is_away) == is_away)
+        return;
+    if (is_away)
+        KN_WARN(NULL, "%s", err->message);
+    else
+        KN_INFO(NULL, "the storage 's3://%s' answers again", s3->bucket);
+}
+
 /* Send until it is answered for good, or until the time for trying again is over. */
 static kn_code request_do(struct kn_s3 *s3, struct s3_request *request, struct kn_error *err)
 {
@@ -309,13 +327,16 @@ static kn_code request_do(struct kn_s3 *s3, struct s3_request *request, struct k
     for (;;) {
         request->n_tries++;
         kn_code rc = request_send(s3, request, err);
-        if (rc == KN_OK && request->status < 300)
-            return KN_OK;
-        bool is_last = kn_mono_us() + pause_us > end_us;
-        if (!may_pass(request, rc) || is_last) {
-            if (rc == KN_OK)
-                return refused(s3, request, err);
-            return kn_error_prefix(err, "the storage 's3://%s' is out of reach", s3->bucket);
+        bool is_away = may_pass(request, rc);
+        bool is_last = request->is_impatient || kn_mono_us() + pause_us > end_us;
+        if (!is_away || is_last) {
+            bool is_fine = rc == KN_OK && request->status < 300;
+            if (rc == KN_OK && !is_fine)
+                rc = refused(s3, request, err);
+            else if (rc != KN_OK)
+                rc = kn_error_prefix(err, "the storage 's3://%s' is out of reach", s3->bucket);
+            presence_note(s3, is_away, err);
+            return rc;
         }
         kn_sleep_us(pause_us);
         pause_us *= 2;
@@ -362,11 +383,19 @@ static void text_of(const char *xml, size_t n, const char *name, char *out, size
 
 /* ---- objects ---- */
 
-kn_code kn_s3_check(struct kn_s3 *s3, struct kn_error *err)
+kn_code kn_s3_check(struct kn_s3 *s3, bool *out_is_away, struct kn_error *err)
 {
-    kn_auto(request_clear)
-        struct s3_request request = {.method = "GET", .query = "list-type=2&max-keys=1"};
-    return request_do(s3, &request, err);
+    kn_auto(request_clear) struct s3_request request = {
+        .method = "GET", .query = "list-type=2&max-keys=1", .is_impatient = true};
+    kn_code rc = request_do(s3, &request, err);
+    if (out_is_away)
+        *out_is_away = rc != KN_OK && atomic_load(&s3->is_away);
+    return rc;
+}
+
+int64_t kn_s3_answered_us(const struct kn_s3 *s3)
+{
+    return atomic_load(&s3->answered_us);
 }
 
 kn_code kn_s3_put(struct kn_s3 *s3, const char *name, const void *bytes, size_t n,

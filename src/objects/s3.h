@@ -30,8 +30,13 @@ struct kn_s3_config {
 /* KN_EINVAL, with a sentence naming the setting. No request is made. */
 kn_code kn_s3_open(struct kn_s3 **out, const struct kn_s3_config *config, struct kn_error *err);
 void kn_s3_close(struct kn_s3 **s3);
-/* Whether the bucket answers to our keys. */
-kn_code kn_s3_check(struct kn_s3 *s3, struct kn_error *err);
+/*
+ * Whether the bucket answers to our keys; one try. *out_is_away (may be NULL): nobody answered, or not for now,
+ * which is no refusal.
+ */
+kn_code kn_s3_check(struct kn_s3 *s3, bool *out_is_away, struct kn_error *err);
+/* When the store last answered a request, by kn_mono_us(); 0: never. */
+int64_t kn_s3_answered_us(const struct kn_s3 *s3);
 
 kn_code kn_s3_put(struct kn_s3 *s3, const char *name, const void *bytes, size_t n,
                   struct kn_error *err);

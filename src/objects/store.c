@@ -15,6 +15,9 @@
 #include "base/uri.h"
 #include "objects/local.h"
 
+// An answer of the far store says for so long that it is there.
+#define ANSWER_HOLDS_US (10 * KN_SECOND)
+
 /* ---- open, close ---- */
 
 static kn_code folders_make(struct kn_store *store, struct kn_error *err)
@@ -64,7 +67,12 @@ static kn_code remote_open(struct kn_store *store, const struct kn_store_config 
                                                .token = config->key_token,
                                                .retry_us = config->retry_us},
                         err);
-    return rc == KN_OK ? kn_s3_check(store->s3, err) : rc;
+    if (rc != KN_OK)
+        return rc;
+    // A refusal (another's bucket, a wrong key) is for the operator to mend; an outage mends itself.
+    bool is_away = false;
+    rc = kn_s3_check(store->s3, &is_away, err);
+    return is_away && config->may_be_away ? KN_OK : rc;
 }
 
 kn_code kn_store_open(struct kn_store **out, const struct kn_store_config *config,
@@ -104,6 +112,15 @@ void kn_store_close(struct kn_store **store)
     free(s->scratch);
     free(s);
     *store = NULL;
+}
+
+kn_code kn_store_check(struct kn_store *store, struct kn_error *err)
+{
+    if (!store->s3)
+        return KN_OK;
+    int64_t answered_us = kn_s3_answered_us(store->s3);
+    bool is_fresh = answered_us > 0 && kn_mono_us() - answered_us < ANSWER_HOLDS_US;
+    return is_fresh ? KN_OK : kn_s3_check(store->s3, NULL, err);
 }
 
 bool kn_store_is_local(const struct kn_store *store)

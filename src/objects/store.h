@@ -48,12 +48,15 @@ struct kn_store_config {
     const char *key_token;      // NULL: none
     const char *scratch_folder; // where outputs are staged; NULL: /var/tmp
     int64_t retry_us;           // how long to try again when the store is out of reach; 0: 10 s
+    bool may_be_away;           // open although nothing answers: requests are KN_EIO until something does
 };
 /* s3://: the bucket is asked whether it answers to these keys; KN_EIO when it does not. */
 kn_code kn_store_open(struct kn_store **out, const struct kn_store_config *config,
                       struct kn_error *err);
 void kn_store_close(struct kn_store **store);
 bool kn_store_is_local(const struct kn_store *store);
+/* Whether bytes can be reached now. S3 is asked when it has not answered anything for ten seconds. */
+kn_code kn_store_check(struct kn_store *store, struct kn_error *err);
 
 /* ---- buckets ---- */
 

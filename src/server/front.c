@@ -27,12 +27,15 @@ static kn_code look(struct kn_tx *tx, void *context, struct kn_error *err)
     return kn_tx_now(tx, &now_us, err);
 }
 
-// On a pool thread: the database may be slow, which is what health is about.
+// On a pool thread: database and store may be slow, which is what health is about.
 static void healthz(struct kn_http_request *request, void *context)
 {
     struct kn_front *front = context;
     struct kn_error err = {0};
-    if (kn_db_read(front->db, look, NULL, &err) == KN_OK)
+    kn_code rc = kn_db_read(front->db, look, NULL, &err);
+    if (rc == KN_OK)
+        rc = kn_store_check(front->store, &err);
+    if (rc == KN_OK)
         reply_json(request, 200, json_pack("{s:s, s:s}", "status", "ok", "version", KN_VERSION));
     else
         reply_json(request, 503, json_pack("{s:s, s:s}", "status", "failing", "reason",

@@ -11,10 +11,12 @@
 #include "api/api.h"
 #include "db/db.h"
 #include "http/server.h"
+#include "objects/store.h"
 
 struct kn_front {
     struct kn_api *api; // borrowed
     struct kn_db *db;   // borrowed
+    struct kn_store *store; // borrowed
 };
 
 /* A kn_http_handler and a kn_http_on_error; context is a struct kn_front. */

@@ -121,6 +121,7 @@ static kn_code store_open(struct kn_service *s, const struct kn_config *config,
     struct kn_store_config store = kn_config_store(config);
     store.db = s->db;
     store.scratch_folder = scratch;
+    store.may_be_away = true; // an outage is no reason not to start: the log and /healthz say so
     return kn_store_open(&s->store, &store, err);
 }
 
@@ -269,7 +270,7 @@ static kn_code fronts_start(struct kn_service *s, const struct kn_config *config
                     err);
     if (rc != KN_OK)
         return rc;
-    s->front = (struct kn_front){.api = s->api, .db = s->db};
+    s->front = (struct kn_front){.api = s->api, .db = s->db, .store = s->store};
     rc = kn_mns_new(&s->mns,
                     &(struct kn_mns_config){.queues = s->queues,
                                             .access = s->access,

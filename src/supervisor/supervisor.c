@@ -19,6 +19,7 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/strings.h"
 #include "base/time.h"
 #include "supervisor/keeper.h"
@@ -680,6 +681,40 @@ kn_code kn_supervisor_new(struct kn_supervisor **out, const struct kn_supervisor
     return rc;
 }
 
+/* ---- metrics ---- */
+
+static int64_t counter_read(void *context)
+{
+    return atomic_load((atomic_llong *)context);
+}
+
+// Under /metrics as long as the supervisor lives; each counter is its own context.
+static void counters_show(struct kn_supervisor *s)
+{
+    kn_metric_gauge_fn("kinora_worker_jobs_running", "", "Jobs that run on this machine", counter_read,
+                       &s->n_running);
+    kn_metric_counter_fn("kinora_worker_jobs_claimed_total", "", "Jobs that this machine took", counter_read,
+                         &s->n_claimed);
+    static const char help[] = "Jobs that ended on this machine, by how";
+    static const char name[] = "kinora_worker_jobs_ended_total";
+    kn_metric_counter_fn(name, "outcome=\"succeeded\"", help, counter_read, &s->n_succeeded);
+    kn_metric_counter_fn(name, "outcome=\"failed\"", help, counter_read, &s->n_failed);
+    kn_metric_counter_fn(name, "outcome=\"given-back\"", help, counter_read, &s->n_given_back);
+    kn_metric_counter_fn(name, "outcome=\"lost\"", help, counter_read, &s->n_lost);
+    kn_metric_counter_fn("kinora_worker_nursery_starts_total", "", "Starts of the process that forks jobs",
+                         counter_read, &s->n_starts);
+}
+
+static void counters_hide(struct kn_supervisor *s)
+{
+    atomic_llong *const counters[] = {&s->n_running,    &s->n_claimed, &s->n_succeeded, &s->n_failed,
+                                      &s->n_given_back, &s->n_lost,    &s->n_starts};
+    for (size_t i = 0; i < KN_COUNT(counters); i++)
+        kn_metrics_forget(counters[i]);
+}
+
+/* ---- a life ---- */
+
 kn_code kn_supervisor_start(struct kn_supervisor *supervisor, struct kn_error *err)
 {
     struct kn_supervisor *s = supervisor;
@@ -699,6 +734,7 @@ kn_code kn_supervisor_start(struct kn_supervisor *supervisor, struct kn_error *e
         s->has_thread = false;
         return rc;
     }
+    counters_show(s);
     rc = kn_jobs_watch(s->config.jobs, wake, s, err);
     s->is_watching = rc == KN_OK;
     return rc;
@@ -726,6 +762,7 @@ void kn_supervisor_free(struct kn_supervisor **supervisor)
     struct kn_supervisor *s = *supervisor;
     if (!s)
         return;
+    counters_hide(s);
     if (s->is_watching)
         kn_jobs_unwatch(s->config.jobs, s);
     if (s->has_thread) {

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -95,4 +96,36 @@ test('an output that exists is not overwritten where the bucket forbids it, and 
   assert.equal((await oss.get('out/there.mp4')).content.toString(), 'mine');
   assert.ok((await oss.get('in/film.mp4')).content.equals(before), 'the source is untouched');
   assert.equal((await convert('elsewhere.mp4')).State, 'Complete');
+});
+
+test('the service starts without its store, says so, and goes on when it is there', async () => {
+  // A port that nobody listens on until the store's stand-in does.
+  const probe_ = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => probe_.once('listening', resolve));
+  const { port } = probe_.address();
+  await new Promise((resolve) => { probe_.close(resolve); });
+  const late = await startKinora({
+    args: ['--storage', 's3://depot/late', '--storage-endpoint', `http://127.0.0.1:${port}`],
+    env: { KINORA_STORAGE_KEY_ID: 'AKIDEXAMPLE', KINORA_STORAGE_KEY_SECRET: 'SECRETEXAMPLE' },
+  });
+  const health = async () => {
+    const answer = await fetch(`http://${late.api}/healthz`);
+    return { status: answer.status, ...(await answer.json()) };
+  };
+  const away = await health();
+  assert.equal(away.status, 'failing');
+  assert.match(away.reason, /s3:\/\/depot' is out of reach/);
+  assert.match(late.log(), /out of reach/);
+  const metrics = await (await fetch(`http://${late.api}/metrics`)).text();
+  assert.match(metrics, /^kinora_worker_jobs_running 0$/m);
+  assert.match(metrics, /^# TYPE kinora_worker_jobs_claimed_total counter$/m);
+  // What arrives on that port from now on goes to the store; its signatures name this port's host.
+  const gate = createServer((socket) => {
+    const on = connect(Number(new URL(farUrl).port), '127.0.0.1');
+    socket.pipe(on).pipe(socket);
+    for (const end of [socket, on]) end.on('error', () => { socket.destroy(); on.destroy(); });
+  }).listen(port, '127.0.0.1');
+  await until(health, ({ status }) => status === 'ok', 60);
+  await late.stop();
+  await new Promise((resolve) => { gate.close(resolve); });
 });

@@ -15,11 +15,13 @@
 #include "engine/caption/teletext.h"
 #include "engine/caption/text.h"
 #include "engine/caption/ttml.h"
+#include "engine/caption/usf.h"
 #include "engine/caption/vtt.h"
 
 // What is kept between packets; lies in the list's arena.
 struct state {
     struct kn_ass_script *script;
+    struct kn_usf *usf;
     struct kn_tx3g tx3g;
     struct kn_cea608 *cea608; // owned
     struct kn_cea708 *cea708; // owned
@@ -39,7 +41,7 @@ bool kn_caption_is_text(enum kn_caption_codec codec)
 {
     return codec == KN_CAPTION_SRT_TEXT || kn_caption_is_ass(codec) || codec == KN_CAPTION_WEBVTT ||
         codec == KN_CAPTION_MOV_TEXT || codec == KN_CAPTION_WVTT || codec == KN_CAPTION_TTML ||
-        codec == KN_CAPTION_CEA608 || codec == KN_CAPTION_TELETEXT;
+        codec == KN_CAPTION_USF || codec == KN_CAPTION_CEA608 || codec == KN_CAPTION_TELETEXT;
 }
 
 bool kn_caption_is_image(enum kn_caption_codec codec)
@@ -90,13 +92,15 @@ kn_code kn_caption_begin(struct kn_cue_list *list, enum kn_caption_codec codec,
     if (codec == KN_CAPTION_MOV_TEXT)
         kn_tx3g_entry(&state->tx3g, list, private_bytes, n);
     kn_auto(kn_buf_clear) struct kn_buf header = {0};
-    if (kn_caption_is_ass(codec) || (n && (codec == KN_CAPTION_WEBVTT || codec == KN_CAPTION_WVTT))) {
+    if (kn_caption_is_ass(codec) || codec == KN_CAPTION_USF || (n && (codec == KN_CAPTION_WEBVTT || codec == KN_CAPTION_WVTT))) {
         kn_code rc = text_decode(list, &header, private_bytes, n, err);
         if (rc != KN_OK)
             return rc;
     }
     if (kn_caption_is_ass(codec))
         return kn_ass_header(list, &state->script, kn_buf_text(&header), header.len, err);
+    if (codec == KN_CAPTION_USF)
+        return kn_usf_header(list, &state->usf, kn_buf_text(&header), header.len, err);
     if (header.len)
         return kn_vtt_header(list, kn_buf_text(&header), header.len, err);
     return KN_OK;
@@ -175,6 +179,8 @@ kn_code kn_caption_packet(struct kn_cue_list *list, enum kn_caption_codec codec,
     const int64_t end_us = packet->duration_us > 0 ? packet->start_us + packet->duration_us : KN_NO_TIME;
     if (codec == KN_CAPTION_TTML)
         return ttml_packet(list, &text, packet->start_us, end_us, err);
+    if (codec == KN_CAPTION_USF)
+        return kn_usf_packet(list, state->usf, kn_buf_text(&text), text.len, packet->start_us, end_us, err);
     if (kn_caption_is_ass(codec)) {
         return kn_ass_packet(list, state->script, kn_buf_text(&text), text.len, packet->start_us, end_us, err);
     }

@@ -14,6 +14,7 @@
 #include "engine/caption/srt.h"
 #include "engine/caption/text.h"
 #include "engine/caption/ttml.h"
+#include "engine/caption/usf.h"
 #include "engine/caption/vtt.h"
 
 #define LOOK_AT_LINES 200 // for the first timing line of SubRip
@@ -75,6 +76,8 @@ static enum kn_caption_codec codec_find(const char *text, size_t n, const struct
         return KN_CAPTION_ASS;
     if (kn_line_begins(all, "Scenarist_SCC"))
         return KN_CAPTION_CEA608;
+    if (kn_line_begins(all, "<") && kn_line_find(head, "<USFSubtitles"))
+        return KN_CAPTION_USF;
     if (kn_line_begins(all, "<") && (kn_line_find(head, "<tt") || kn_line_find(head, ":tt ")))
         return KN_CAPTION_TTML;
     return has_timing(text, n) || is_named(file, "srt") ? KN_CAPTION_SRT_TEXT : KN_CAPTION_SMALL;
@@ -90,6 +93,7 @@ static kn_code text_read(struct kn_cue_list *list, const struct kn_buf *text,
     case KN_CAPTION_ASS: return kn_ass_read(list, at, text->len, err);
     case KN_CAPTION_CEA608: return kn_scc_read(list, at, text->len, err);
     case KN_CAPTION_TTML: return kn_ttml_read(list, at, text->len, err);
+    case KN_CAPTION_USF: return kn_usf_read(list, at, text->len, err);
     case KN_CAPTION_SRT_TEXT: return kn_srt_read(list, at, text->len, err);
     default: return kn_small_read(list, at, text->len, file->name, err);
     }

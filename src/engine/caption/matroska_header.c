@@ -202,7 +202,7 @@ static const struct {
     {"D_WEBVTT/CAPTIONS", KN_CAPTION_WEBVTT, NULL},
     {"D_WEBVTT/DESCRIPTIONS", KN_CAPTION_WEBVTT, NULL},
     {"D_WEBVTT/METADATA", KN_CAPTION_WEBVTT, NULL},
-    {"S_TEXT/USF", KN_CAPTION_USF, "its text is in Universal Subtitle Format (S_TEXT/USF), which nothing here reads"},
+    {"S_TEXT/USF", KN_CAPTION_USF, NULL},
     {"S_HDMV/PGS", KN_CAPTION_PGS, NULL},
     {"S_HDMV/TEXTST", KN_CAPTION_OTHER, "its text is in Blu-ray TextST (S_HDMV/TEXTST), which nothing here reads"},
     {"S_VOBSUB", KN_CAPTION_VOBSUB, NULL},

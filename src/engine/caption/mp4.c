@@ -139,14 +139,15 @@ static int64_t run_of(const struct kn_mp4 *m, size_t first, size_t *out_next)
     return end;
 }
 
+// Half of what was announced is left: the next ones. None is looked at twice, for a run may be all of them.
 static void announce(struct kn_mp4 *m)
 {
-    if (!m->harvest->window.is_cold || m->next_sample % ANNOUNCED != 0)
+    if (!m->harvest->window.is_cold || m->next_announced > m->next_sample + ANNOUNCED / 2)
         return;
-    size_t i = m->next_sample;
-    for (int n = 0; n < ANNOUNCED && i < m->n_samples; n++) {
-        const int64_t at = m->samples[i].at;
-        kn_window_announce(&m->harvest->window, at, (size_t)(run_of(m, i, &i) - at));
+    size_t *i = &m->next_announced;
+    for (int n = 0; n < ANNOUNCED && *i < m->n_samples; n++) {
+        const int64_t at = m->samples[*i].at;
+        kn_window_announce(&m->harvest->window, at, (size_t)(run_of(m, *i, i) - at));
     }
 }
 
@@ -420,7 +421,7 @@ static kn_code mp4_next(struct kn_harvest *harvest, struct kn_harvest_packet *ou
                 return rc;
         }
         bool has_fragment = false;
-        m->n_samples = m->next_sample = 0;
+        m->n_samples = m->next_sample = m->next_announced = 0;
         if (m->has_fragments) {
             const kn_code rc = next_fragment(m, false, &has_fragment, err);
             if (rc != KN_OK)

@@ -90,6 +90,7 @@ struct kn_mp4 {
     int n_tracks;
     struct kn_mp4_sample *samples; // owned; those of moov, then those of one fragment after another
     size_t n_samples, sample_capacity, next_sample;
+    size_t next_announced; // the first sample that the disk was not told of yet
     size_t n_claimed;    // samples the tables speak of, also those that say nothing
     int64_t run_begin, run_end; // neighbours that were asked for at once
     int64_t moov_at, moov_end;  // the header's payload

@@ -9,6 +9,7 @@
 #include "engine/caption/ass.h"
 #include "engine/caption/cea608.h"
 #include "engine/caption/cea708.h"
+#include "engine/caption/cea_cdp.h"
 #include "engine/caption/finish.h"
 #include "engine/caption/mp4_text.h"
 #include "engine/caption/srt.h"
@@ -138,6 +139,26 @@ static kn_code cue_packet(struct kn_cue_list *list, const struct kn_caption_pack
     return kn_vtt_cue_text(&builder, cue, kn_buf_text(text), text->len, err);
 }
 
+// Triplets, boxes of triplets (c708), or boxes of pairs (c608), which have no services.
+static kn_code cea_packet(const struct state *state, const struct kn_caption_packet *packet, struct kn_error *err)
+{
+    kn_auto(kn_buf_clear) struct kn_buf triplets = {0};
+    const uint8_t *bytes = packet->bytes;
+    size_t n = packet->n;
+    if (kn_cea_is_boxes(bytes, n)) {
+        if (kn_cea_cdp_boxes(&triplets, bytes, n)) {
+            bytes = (const uint8_t *)kn_buf_text(&triplets);
+            n = triplets.len;
+        } else if (state->cea708) {
+            return KN_OK;
+        }
+        if (!kn_buf_ok(&triplets))
+            return kn_fail(err, KN_ENOMEM, "no memory for closed captions");
+    }
+    return state->cea708 ? kn_cea708_packet(state->cea708, bytes, n, packet->start_us, err)
+                         : kn_cea608_packet(state->cea608, bytes, n, packet->start_us, packet->duration_us, err);
+}
+
 // A document that cannot be read is a loss, not the end of the stream.
 static kn_code ttml_packet(struct kn_cue_list *list, const struct kn_buf *text, int64_t start_us,
                            int64_t end_us, struct kn_error *err)
@@ -167,11 +188,8 @@ kn_code kn_caption_packet(struct kn_cue_list *list, enum kn_caption_codec codec,
         return kn_wvtt_sample(list, packet, err);
     if (state->teletext)
         return kn_teletext_packet(state->teletext, packet->bytes, packet->n, packet->start_us, err);
-    if (state->cea708)
-        return kn_cea708_packet(state->cea708, packet->bytes, packet->n, packet->start_us, err);
     if (codec == KN_CAPTION_CEA608)
-        return kn_cea608_packet(state->cea608, packet->bytes, packet->n, packet->start_us,
-                                packet->duration_us, err);
+        return cea_packet(state, packet, err);
     kn_auto(kn_buf_clear) struct kn_buf text = {0};
     kn_code rc = text_decode(list, &text, packet->bytes, packet->n, err);
     if (rc != KN_OK)

@@ -24,7 +24,7 @@ struct kn_caption_packet {
 /*
  * The stream's private data: ASS header, WebVTT header, USF styles, tx3g sample entry (from displayFlags on). `n`
  * may be 0. CEA-608: list->track.channel says which channel's cues are wanted (1-4: CC1-CC4; 5-10: CEA-708's
- * services 1-6); packets are cc_data triplets or c608 samples, and each channel has a list of its own.
+ * services 1-6); packets are cc_data triplets, c608 or c708 samples, and each channel has a list of its own.
  * Teletext: list->track.page says which page's, and packets are payloads of PES packets.
  */
 #define KN_CAPTION_CHANNELS 10

@@ -66,7 +66,7 @@ static const struct {
     {BOX('s', 't', 'p', 'p'), KN_CAPTION_TTML, NULL},
     {BOX('c', '6', '0', '8'), KN_CAPTION_CEA608, NULL},
     {BOX('m', 'p', '4', 's'), KN_CAPTION_VOBSUB, NULL},
-    {BOX('c', '7', '0', '8'), KN_CAPTION_OTHER, "its samples are CEA-708 without 608 (c708), which nothing here reads"},
+    {BOX('c', '7', '0', '8'), KN_CAPTION_CEA608, NULL},
     {BOX('s', 't', 'x', 't'), KN_CAPTION_OTHER, "its samples are simple timed text (stxt), which nothing here reads"},
     {BOX('s', 'b', 't', 't'), KN_CAPTION_OTHER, "its samples are text subtitles (sbtt), which nothing here reads"},
     {BOX('e', 'n', 'c', 't'), KN_CAPTION_OTHER, "its samples are encrypted"},

@@ -277,7 +277,7 @@ static kn_code list_deliver(struct film *film, struct stream *stream, struct kn_
                             json_t *files, size_t *n_good, struct kn_error *err)
 {
     // A second channel of one stream is a second file, which nobody knew when the target was chosen.
-    const char *many = list->track.channel > 1 ? film->source->target_many : NULL;
+    const char *many = number != stream->track->number ? film->source->target_many : NULL;
     json_t *row = row_new(files, film, stream, number);
     kn_auto(kn_free) char *target = target_of(many ? many : film->target, number);
     if (!row || !target)
@@ -325,16 +325,20 @@ static kn_code stream_deliver(struct film *film, struct stream *stream, int *nex
     }
     if (stream->n_lists == 1)
         return list_deliver(film, stream, &stream->lists[0], number, files, n_good, err);
-    // Channels that were met; CC1 has the stream's own number.
-    unsigned met = 1;
-    for (int i = 0; i < stream->n_lists; i++)
-        met |= kn_caption_channels(&stream->lists[i]);
+    // Channels that were met, and services with something in them: many are announced with nothing. The first has
+    // the stream's own number.
+    unsigned met = 0;
+    for (int i = 0; i < CEA608_CHANNELS; i++)
+        met |= kn_caption_channels(&stream->lists[i]) & ((1u << CEA608_CHANNELS) - 1);
+    for (int i = CEA608_CHANNELS; i < stream->n_lists; i++)
+        met |= stream->lists[i].n_cues ? 1u << i : 0;
+    bool is_first = true;
     for (int i = 0; i < stream->n_lists; i++) {
-        // Many a service is announced with nothing in it.
-        if (!(met >> i & 1) || (i >= CEA608_CHANNELS && !stream->lists[i].n_cues))
+        if (!((met ? met : 1) >> i & 1))
             continue;
-        const kn_code rc = list_deliver(film, stream, &stream->lists[i], i == 0 ? number : (*next_number)++,
+        const kn_code rc = list_deliver(film, stream, &stream->lists[i], is_first ? number : (*next_number)++,
                                         files, n_good, err);
+        is_first = false;
         if (rc != KN_OK)
             return rc;
     }

@@ -51,6 +51,27 @@ static void mov_text_may_count_bytes_or_lie(void **state)
     assert_int_equal(list.n_problems, 1);
 }
 
+static void caption_distribution_packets_hold_services(void **state)
+{
+    (void)state;
+    for (int channel = 1; channel <= 5; channel += 4) {
+        kn_auto(kn_cue_list_clear) struct kn_cue_list list = {.track = {.channel = channel}};
+        begin(&list, KN_CAPTION_CEA608, "", 0);
+        // Service 1 defines a window that is seen, writes, and two seconds later deletes it.
+        GIVE(&list, 1000, 0, "\0\0\0\x27" "ccdp" "\x96\x69\x1F\x4F\x43\0\0" "\x72\xE6" "\xFF\x06\x29" "\xFE\x98\x20"
+                             "\xFE\0\0" "\xFE\x70\x1F" "\xFE\x11H" "\xFEi\0" "\x74\0\0\0");
+        GIVE(&list, 2000, 0, "\0\0\0\x0A" "cdat" "\x80\x80"); // pairs alone: no service is in them
+        GIVE(&list, 3000, 0, "\0\0\0\x1B" "ccdp" "\x96\x69\x13\x4F\x43\0\1" "\x72\xE2" "\xFF\x02\x22" "\xFE\x8C\xFF"
+                             "\x74\0\0\0");
+        GIVE(&list, 4000, 0, "\0\0\xFF\xFF" "ccdp" "\x96\x69\xFF\x4F\x43\0\1" "\x72\xFF" "\xFF"); // lies
+        assert_int_equal(kn_caption_end(&list, KN_NO_TIME, NULL), KN_OK);
+        assert_int_equal(kn_caption_channels(&list), channel == 5 ? 1 << 4 : 0);
+        assert_int_equal(list.n_cues, channel == 5);
+        if (channel == 5)
+            assert_string_equal(list.cues[0].runs[0].text, "Hi");
+    }
+}
+
 static void webvtt_boxes_go_on_from_sample_to_sample(void **state)
 {
     (void)state;
@@ -131,6 +152,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mov_text_has_styles_by_character),
         cmocka_unit_test(mov_text_may_count_bytes_or_lie),
+        cmocka_unit_test(caption_distribution_packets_hold_services),
         cmocka_unit_test(webvtt_boxes_go_on_from_sample_to_sample),
         cmocka_unit_test(ass_blocks_come_in_any_order),
         cmocka_unit_test(digital_captions_are_cues_of_their_service),

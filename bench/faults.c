@@ -8,6 +8,7 @@
  *     truncate     what lies beyond 20,000 bytes is lost   short        no packet after the nth
  *     drop-video   the nth packet of pictures is lost      drop-audio   the nth of the first sound is lost
  *     late-audio   the first sound a second late          flip         a bit of the nth packet is wrong
+ *     late-pictures  the pictures are shown 0.2 s late, all but the first
  *
  * Where tracks lie in files of their own each file's is the first.
  * n differs from process to process, unless KINORA_BENCH_FAULT_AT says it. Nothing happens in programs
@@ -25,10 +26,10 @@
 
 #define TRUNCATE_AT 20000
 
-enum fault { NONE = 0, TRUNCATE, SHORT, DROP_VIDEO, DROP_AUDIO, LATE_AUDIO, FLIP };
+enum fault { NONE = 0, TRUNCATE, SHORT, DROP_VIDEO, DROP_AUDIO, LATE_AUDIO, FLIP, LATE_PICTURES };
 
 static const char *const names[] = {"none",       "truncate",   "short", "drop-video",
-                                    "drop-audio", "late-audio", "flip"};
+                                    "drop-audio", "late-audio", "flip", "late-pictures"};
 
 static enum fault fault;
 static int (*real_write_frame)(AVFormatContext *, AVPacket *);
@@ -75,6 +76,8 @@ int av_write_frame(AVFormatContext *format, AVPacket *packet)
         packet->pts += av_rescale_q(1, (AVRational){1, 1}, stream->time_base);
         packet->dts += av_rescale_q(1, (AVRational){1, 1}, stream->time_base);
     }
+    if (fault == LATE_PICTURES && !is_sound && n > 0)
+        packet->pts += av_rescale_q(1, (AVRational){1, 5}, stream->time_base);
     return real_write_frame(format, packet);
 }
 

@@ -11,7 +11,9 @@ void kn_ledger_join(struct kn_ledger *l, const struct kn_ledger *later)
     if (later->n_packets == 0)
         return;
     l->first_sum = l->n_packets == 0 ? later->first_sum : l->first_sum;
+    l->first_shown_us = l->n_packets == 0 ? later->first_shown_us : l->first_shown_us;
     l->last_sum = later->last_sum;
+    l->last_shown_us = later->last_shown_us;
     l->checksum += later->checksum;
     l->coded_sum += later->coded_sum;
     l->n_packets += later->n_packets;
@@ -43,6 +45,7 @@ void kn_ledger_add(struct kn_ledger *l, const AVCodecParameters *par, const AVPa
     one.last_dts = packet->dts;
     if (pts != AV_NOPTS_VALUE) {
         one.first_us = one.last_us = av_rescale_q(pts, time_base, AV_TIME_BASE_Q);
+        one.first_shown_us = one.last_shown_us = one.first_us;
         one.end_us = av_rescale_q(pts + packet->duration, time_base, AV_TIME_BASE_Q);
     }
     kn_ledger_join(l, &one);

@@ -15,6 +15,7 @@ struct kn_ledger {
     int64_t n_packets;
     int64_t bytes;
     uint32_t first_sum, last_sum;       // of the outermost packets, in the order of writing
+    int64_t first_shown_us, last_shown_us; // when those begin
     uint32_t checksum, coded_sum;       // the sums of kn_packet_sum() of all packets
     int64_t first_us, last_us, end_us;  // of presentation: the first begins, the last begins and ends
     int64_t last_dts;                   // in the packets' time base; AV_NOPTS_VALUE at first
@@ -25,7 +26,8 @@ struct kn_ledger {
 #define KN_LEDGER_EMPTY                                                                            \
     (struct kn_ledger)                                                                             \
     {                                                                                              \
-        .first_us = KN_NO_TIME, .last_us = KN_NO_TIME, .end_us = KN_NO_TIME, .last_dts = INT64_MIN \
+        .first_us = KN_NO_TIME, .last_us = KN_NO_TIME, .end_us = KN_NO_TIME, .last_dts = INT64_MIN, \
+        .first_shown_us = KN_NO_TIME, .last_shown_us = KN_NO_TIME                                  \
     }
 
 /* Add what another ledger of the same track, of later packets, holds. */

@@ -58,9 +58,9 @@ static void read_index(struct kn_found *found, AVStream *st)
     st->discard = AVDISCARD_ALL;
 }
 
-// The packet at an entry of the index says what was written there.
+// The packet at an entry of the index says what was written there, and when it is shown.
 static kn_code compare_entry(struct kn_input *input, AVStream *st, int nth, uint32_t want_sum,
-                             struct kn_error *err)
+                             int64_t *out_shown_us, struct kn_error *err)
 {
     const int64_t ts = avformat_index_get_entry(st, nth)->timestamp;
     kn_auto(av_packet_free) AVPacket *packet = av_packet_alloc();
@@ -70,6 +70,8 @@ static kn_code compare_entry(struct kn_input *input, AVStream *st, int nth, uint
     while (av >= 0 && (av = av_read_frame(input->format, packet)) >= 0) {
         const bool is_it = packet->stream_index == st->index && packet->dts >= ts;
         const uint32_t sum = is_it ? kn_packet_sum(st->codecpar, packet).whole : 0;
+        *out_shown_us = is_it && packet->pts != AV_NOPTS_VALUE
+            ? av_rescale_q(packet->pts, st->time_base, AV_TIME_BASE_Q) : KN_NO_TIME;
         av_packet_unref(packet);
         if (is_it && sum == want_sum)
             return KN_OK;
@@ -80,14 +82,15 @@ static kn_code compare_entry(struct kn_input *input, AVStream *st, int nth, uint
 }
 
 static kn_code compare_ends(struct kn_input *input, AVStream *st, const struct kn_ledger *want,
-                            struct kn_error *err)
+                            struct kn_ledger *read, struct kn_error *err)
 {
     for (unsigned i = 0; i < input->format->nb_streams; i++)
         input->format->streams[i]->discard = AVDISCARD_ALL;
     st->discard = AVDISCARD_DEFAULT;
-    const kn_code rc = compare_entry(input, st, 0, want->first_sum, err);
-    return rc == KN_OK
-        ? compare_entry(input, st, avformat_index_get_entries_count(st) - 1, want->last_sum, err) : rc;
+    const kn_code rc = compare_entry(input, st, 0, want->first_sum, &read->first_shown_us, err);
+    return rc != KN_OK ? rc
+                       : compare_entry(input, st, avformat_index_get_entries_count(st) - 1, want->last_sum,
+                                       &read->last_shown_us, err);
 }
 
 /* ---- a track against what was written ---- */
@@ -146,7 +149,7 @@ static bool is_one_key_frame(AVStream *st, int64_t a_us, int64_t b_us)
 }
 
 // Tracks of the right length may still have slipped against each other: their starts must lie apart as
-// they were written. Of pictures looked up by the index the start is not known.
+// they were written. Of tracks looked up by the index the outermost packets' times are known.
 static kn_code compare_starts(const struct kn_output_run *o, const struct kn_input *input,
                               const struct kn_found *found, struct kn_error *err)
 {
@@ -157,15 +160,18 @@ static kn_code compare_starts(const struct kn_output_run *o, const struct kn_inp
         struct kn_ledger want;
         kn_mux_ledger(o->mux, i, &want);
         if (!f || f->read.n_packets == 0 || want.n_packets == 0 ||
-            st->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE ||
-            (f->is_by_index && st->codecpar->codec_type == AVMEDIA_TYPE_VIDEO))
+            st->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE)
             continue;
-        const int64_t own_us = f->read.first_us - want.first_us;
+        const int64_t own_us = f->is_by_index ? f->read.first_shown_us - want.first_shown_us
+                                              : f->read.first_us - want.first_us;
+        const int64_t later_us = f->is_by_index ? f->read.last_shown_us - want.last_shown_us : own_us;
         if (shift_us == KN_NO_TIME)
             shift_us = own_us;
-        else if (llabs(own_us - shift_us) > KN_SYNC_TOLERANCE_US)
+        const int64_t slip_us = llabs(later_us - shift_us) > llabs(own_us - shift_us) ? later_us - shift_us
+                                                                                      : own_us - shift_us;
+        if (llabs(slip_us) > KN_SYNC_TOLERANCE_US)
             return kn_fail(err, KN_EBUG, "track %d of '%s' has slipped by %.3f s", i, o->spec->uri,
-                           (double)(own_us - shift_us) / KN_SECOND);
+                           (double)slip_us / KN_SECOND);
     }
     return KN_OK;
 }
@@ -190,7 +196,7 @@ static kn_code check_tracks(const struct kn_output_run *o, struct kn_input *inpu
         if (rc == KN_OK && found[st->index].is_by_index) {
             struct kn_ledger want;
             kn_mux_ledger(o->mux, i, &want);
-            rc = compare_ends(input, st, &want, err);
+            rc = compare_ends(input, st, &want, &found[st->index].read, err);
         }
     }
     return rc;

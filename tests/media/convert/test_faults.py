@@ -58,6 +58,12 @@ class Faults(ConvertCase):
                     self.refused(fault, self.spec(name, container), words)
 
     def test_copies_are_looked_at_too(self):
+        # Of films the index is looked at, and the outermost packets: nothing in between.
+        for container in ("mp4", "mov"):
+            for fault, words in (("drop-video", r"packets of"), ("drop-audio", r"packets of"), ("late-audio", r"slipped"),
+                                 ("late-pictures", r"slipped"), ("short", r"packets of")):
+                with self.subTest(container=container, fault=fault):
+                    self.refused(fault, self.spec("x." + container, container, subtype="Remux"), words)
         for container in ("m3u8", "hls-fmp4"):
             for fault, words in (("drop-audio", r"packets of"), ("late-audio", r"slipped"),
                                  ("flip", r"other (bytes|pictures)"), ("short", r"of '|other pictures")):

@@ -82,6 +82,13 @@ static kn_code events_add(struct kn_cue_list *list, const struct kn_ass_script *
     return rc;
 }
 
+// KN_NO_TIME for what no film is long enough for.
+static int64_t time_us(int64_t ticks, AVRational base)
+{
+    const int64_t us = av_rescale_q(ticks, base, microseconds);
+    return us > INT64_MIN / 4 && us < INT64_MAX / 4 ? us : KN_NO_TIME;
+}
+
 static kn_code packets_read(struct kn_cue_list *list, AVFormatContext *in, AVCodecContext *decoder,
                             const struct kn_ass_script *script, struct kn_error *err)
 {
@@ -95,9 +102,12 @@ static kn_code packets_read(struct kn_cue_list *list, AVFormatContext *in, AVCod
         int has = 0;
         if (packet->pts == AV_NOPTS_VALUE)
             continue;
-        const int64_t start_us = av_rescale_q(packet->pts, base, microseconds);
-        const int64_t end_us = packet->duration > 0
-            ? start_us + av_rescale_q(packet->duration, base, microseconds) : KN_NO_TIME;
+        const int64_t start_us = time_us(packet->pts, base), duration_us = time_us(packet->duration, base);
+        if (start_us == KN_NO_TIME) {
+            kn_cue_list_warn(list, 0, "a cue at an impossible time was left out");
+            continue;
+        }
+        const int64_t end_us = packet->duration > 0 && duration_us != KN_NO_TIME ? start_us + duration_us : KN_NO_TIME;
         const int av = avcodec_decode_subtitle2(decoder, &subtitle, &has, packet);
         if (av < 0)
             kn_cue_list_warn(list, 0, "the cue at %.3f s cannot be read", (double)start_us / KN_SECOND);

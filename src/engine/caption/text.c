@@ -224,6 +224,8 @@ static bool converted(struct kn_buf *out, const char *encoding, const char *byte
         kn_buf_add(out, part, (size_t)(to - part));
     }
     (void)iconv_close(how);
+    // glibc's UTF-8 goes beyond U+10FFFF, and the detector may have said UTF-8.
+    is_whole = is_whole && kn_is_utf8(kn_buf_text(out) + before, out->len - before);
     if (!is_whole && out->data) {
         out->len = before;
         out->data[before] = '\0';

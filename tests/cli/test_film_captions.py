@@ -113,6 +113,54 @@ class FilmCaptions(unittest.TestCase):
         self.ok("undeclared.ts", "--line-end", "lf", "-o", "undeclared.{streamindex}.srt")
         self.assertEqual(read("undeclared.0.srt").rstrip("\n"), "1\n00:00:00,800 --> 00:00:01,800\nBonsoir")
 
+    def test_webvtt_of_a_playlist_is_on_the_films_clock(self):
+        # The film begins at 10 s of its clock; the second segment's map is 26 hours (2^33) round.
+        ffmpeg("-i", "plain.mp4", "-an", "-c:v", "copy", "-output_ts_offset", "10", "-muxdelay", "0", "-muxpreload", "0", "-f", "hls",
+               "-hls_list_size", "0", "video.m3u8")
+        write("s0.vtt", "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:900000,LOCAL:00:00:00.000\n\n00:00.500 --> 00:01.000 line:0\nOne\n\n"
+              "00:01.000 --> 00:01.500\nCut\n")
+        write("s1.vtt", "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:01:00:00.000,MPEGTS:8590879592\n\n01:00:00.500 --> 01:00:01.000\nCut\n\n"
+              "01:00:01.000 --> 01:00:02.000\nTwo\n")
+        write("text.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1,\ns0.vtt\n#EXTINF:1,\ns1.vtt\n#EXTINF:1,\nnone.vtt\n"
+              "#EXT-X-ENDLIST\n")
+        write("master.m3u8", '#EXTM3U\n#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="t",NAME="English, all",LANGUAGE="en",FORCED=YES,'
+              'URI="text.m3u8"\n#EXT-X-STREAM-INF:BANDWIDTH=100000,SUBTITLES="t"\nvideo.m3u8\n')
+        row = self.ok("master.m3u8", "--list", "--json").json["Files"][0]
+        self.assertEqual((row["Language"], row["Title"], row["Forced"]), ("en", "English, all", True))
+        for name in ("master.m3u8", "text.m3u8"):
+            done = self.ok(name, "--overwrite", "-o", "hls.vtt")
+            self.assertIn("segment 2 is left out", done.err)
+            text = read("hls.vtt")
+            self.assertIn("00:00:00.500 --> 00:00:01.000 line:0\nOne", text, name)
+            self.assertIn("00:00:01.000 --> 00:00:01.500\nCut\n\n00:00:01.500 --> 00:00:02.500\nTwo", text, name)
+        write("outside.m3u8", "#EXTM3U\n#EXTINF:1,\n../secret.vtt\n#EXT-X-ENDLIST\n")
+        done = self.ok("outside.m3u8", "-o", "outside.vtt")
+        self.assertIn("may name only what lies beside it", done.err)
+
+    def test_sixty_four_streams_come_out_at_once(self):
+        maps = [word for i in range(64) for word in ("-map", "1")]
+        for name in ("many.mkv", "many.mp4"):
+            ffmpeg("-i", "plain.mp4", "-i", "second.srt", "-map", "0:v", *maps, "-c", "copy", "-c:s",
+                   "srt" if name.endswith("mkv") else "mov_text", name)
+            self.ok(name, "--line-end", "lf", "--overwrite", "-o", "many.{streamindex}.srt")
+            for i in range(64):
+                self.assertEqual(read(f"many.{i}.srt").strip(), SECOND.strip(), name)
+
+    def test_damage_anywhere_ends_in_captions_or_a_sentence(self):
+        for name in ("film.mkv", "film.mp4", "fragments.mp4"):
+            with open(name, "rb") as f:
+                whole = bytearray(f.read())
+            for nth in range(6):
+                broken = bytearray(whole)
+                at = len(whole) * (2 * nth + 1) // 12
+                broken[at:at + 16] = b"\xff" * 16
+                with open("broken" + name, "wb") as f:
+                    f.write(broken if nth % 2 else broken[:at])
+                done = support.run("captions", "broken" + name, "--overwrite", "-o", "broken.{streamindex}.srt")
+                self.assertIn(done.status, (0, 1))
+                if done.status:
+                    self.assertRegex(done.err, "^kinora: ")
+
     def test_a_film_cut_off_gives_what_it_has(self):
         with open("film.mkv", "rb") as f:
             whole = f.read()

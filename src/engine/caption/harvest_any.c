@@ -18,6 +18,7 @@
 #include "base/strings.h"
 #include "engine/caption/harvest_cc.h"
 #include "engine/caption/harvest_part.h"
+#include "engine/caption/hls.h"
 #include "engine/caption/teletext.h"
 #include "engine/caption/vobsub.h"
 #include "engine/media/input.h"
@@ -597,6 +598,9 @@ kn_code kn_harvest_open_any(struct kn_harvest **out_harvest, const char *uri,
         const kn_code index = open_vobsub(out_harvest, &source, env, err);
         if (index != KN_OK || *out_harvest)
             return index;
+        const kn_code playlist = kn_hls_captions_open(out_harvest, source, env, err);
+        if (playlist != KN_OK || *out_harvest)
+            return playlist;
     }
     kn_source_free(&source);
     int n_tracks = 0;

@@ -136,8 +136,7 @@ static char *real_address(const struct kn_input *input, const char *shown)
     return kn_buf_take(&b);
 }
 
-// The rules of input.h. libavformat has resolved `uri` against the playlist that names it.
-static bool may_refer(const char *playlist, const char *uri)
+bool kn_input_may_refer(const char *playlist, const char *uri)
 {
     if (kn_starts_with(uri, "http://") || kn_starts_with(uri, "https://"))
         return true;
@@ -189,7 +188,7 @@ static int nested_open(AVFormatContext *format, AVIOContext **out, const char *u
     kn_auto(kn_free) char *uri = real_address(input, shown);
     if (!uri)
         return AVERROR(EINVAL);
-    if (!may_refer(input->uri, uri)) {
+    if (!kn_input_may_refer(input->uri, uri)) {
         kn_fail_as(&input->io_error, KN_EMEDIA, "ResourceContentBad",
                    "the playlist '%s' names '%.200s', and may name only what lies beside it and "
                    "http(s) addresses", input->uri, uri);

@@ -49,6 +49,9 @@ kn_code kn_input_open(struct kn_input **out_input, const char *uri,
                       const struct kn_input_env *env, struct kn_error *err);
 void kn_input_free(struct kn_input **input);
 
+/* Whether a playlist may name `uri`, which has been resolved against it: the rules above. */
+bool kn_input_may_refer(const char *playlist, const char *uri);
+
 /* Fail because of `av`, preferring the reader's own words to libav's. */
 kn_code kn_input_fail(struct kn_input *input, struct kn_error *err, int av, const char *what);
 

@@ -230,6 +230,36 @@ describe('around a task', () => {
     assert.equal(streams[0].width, 160);
   });
 
+  test('captions beside the source become tracks; a group has a master playlist', async () => {
+    await oss.put('side/de.srt', Buffer.from('1\n00:00:00,500 --> 00:00:01,500\nGuten Tag\n'));
+    const { TaskId } = await call('CreateMediaConvertTask', {
+      ProjectName: project,
+      Sources: [{
+        URI: `oss://${bucket}/video-demo/test.mp4`,
+        Subtitles: [{ URI: `oss://${bucket}/side/de.srt`, Language: 'deu' }],
+      }],
+      Targets: [{ URI: `oss://${bucket}/side/film`, Container: 'mkv' }],
+      TargetGroups: [{
+        URI: `oss://${bucket}/group/{barename}.m3u8`,
+        Targets: [
+          { URI: `oss://${bucket}/group/low/v`, Container: 'ts', Segment: { Format: 'hls', Duration: 2 },
+            Video: { TranscodeVideo: { Codec: 'h264', Resolution: '160x' } } },
+          { URI: `oss://${bucket}/group/high`, Container: 'ts', Segment: { Format: 'hls', Duration: 2 },
+            Video: { TranscodeVideo: { Codec: 'h264', Resolution: '320x' } } },
+        ],
+      }],
+    });
+    const task = await finished(TaskId);
+    assert.equal(task.Status, 'Succeeded', task.Message);
+    const master = await text('group/test.m3u8');
+    assert.match(master, /#EXT-X-STREAM-INF:[^\n]*RESOLUTION=160x90[^\n]*\nlow\/v\.m3u8/);
+    assert.match(master, /#EXT-X-STREAM-INF:[^\n]*RESOLUTION=320x180[^\n]*\nhigh\.m3u8/);
+    assert.match(await text('group/low/v.m3u8'), /v-00001\.ts/);
+    await writeFile(`${folder}/side.mkv`, (await oss.get('side/film.mkv')).content);
+    const { streams } = await probe(`${folder}/side.mkv`);
+    assert.ok(streams.some((s) => s.type === 'subtitle' && s.language === 'deu'), JSON.stringify(streams));
+  });
+
   test('what was delivered is in the ledger', async () => {
     const own = new RPCClient({
       accessKeyId: kinora.key.id, accessKeySecret: kinora.key.secret, endpoint: `http://${kinora.api}`,

@@ -20,6 +20,8 @@
 // At most so many sources (spec 08, 3.1), and targets: each is read, encoded and written by itself.
 #define MAX_SOURCES 11
 #define MAX_TARGETS 64
+// Captions laid beside a source, all together.
+#define MAX_SUBTITLES 16
 // A larger number in Stream means all streams (spec 08, 3.3).
 #define ALL_STREAMS_ABOVE 100
 
@@ -29,6 +31,7 @@ struct reading {
     struct kn_uri source;  // the first
     json_t *inputs;        // owned: sources as features/convert takes them
     json_t *clip;          // owned: Features.Clip, or NULL
+    json_t *subtitles;     // owned: template's Subtitles for captions that lie beside the sources
     json_t *names;         // owned: the set of outputs' names
     json_t *steps;         // owned
     json_t *conversion;    // owned: its canonical object, NULL before the first output
@@ -40,6 +43,7 @@ static void reading_clear(struct reading *reading)
     kn_arena_clear(&reading->arena);
     json_decref(reading->inputs);
     json_decref(reading->clip);
+    json_decref(reading->subtitles);
     json_decref(reading->names);
     json_decref(reading->steps);
     json_decref(reading->conversion);
@@ -82,30 +86,85 @@ static kn_code clip_read(struct reading *reading, const json_t *source, const ch
     return reading->clip ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for a task");
 }
 
-static kn_code source_read(struct reading *reading, const json_t *source, size_t i, struct kn_error *err)
+// The address of an object that the caller's key covers; `owner` has a member URI.
+static kn_code object_uri_read(struct reading *reading, const json_t *owner, const char *path, struct kn_uri *out,
+                               struct kn_error *err)
 {
-    static const char *const unbuilt[] = {"Subtitles", "Attached", "AlignMode", "DisableAudio", "DisableVideo"};
     const struct kn_imm_request *request = reading->request;
-    char path[48], uri_path[56];
-    (void)snprintf(path, sizeof(path), "Sources[%zu]", i);
-    (void)snprintf(uri_path, sizeof(uri_path), "%s.URI", path);
-    const char *text = kn_json_get(source, "URI", NULL);
+    const char *text = kn_json_get(owner, "URI", NULL);
     if (!text || !text[0])
         return wrong(err, path, "has no URI");
-    struct kn_uri uri;
-    kn_code rc = kn_uri_parse(&uri, text, request->oss_hosts, &reading->arena, err);
+    kn_code rc = kn_uri_parse(out, text, request->oss_hosts, &reading->arena, err);
     if (rc != KN_OK)
-        return kn_error_prefix(err, "%s", uri_path);
-    if (uri.kind != KN_URI_OBJECT || !uri.key[0])
-        return kn_fail_as(err, KN_EINVAL, "InvalidParameter", "%s: '%s' is no address of an object in a bucket",
-                          uri_path, text);
-    for (size_t k = 0; k < KN_COUNT(unbuilt); k++)
+        return kn_error_prefix(err, "%s.URI", path);
+    if (out->kind != KN_URI_OBJECT || !out->key[0])
+        return kn_fail_as(err, KN_EINVAL, "InvalidParameter", "%s.URI: '%s' is no address of an object in a bucket",
+                          path, text);
+    return request->covers(request->context, out->text, err);
+}
+
+// A caption file beside the source: an input of its own, and a track of every output that holds captions.
+static kn_code subtitle_read(struct reading *reading, const json_t *subtitle, const char *path, struct kn_error *err)
+{
+    struct kn_uri uri;
+    double offset = 0;
+    kn_code rc = object_uri_read(reading, subtitle, path, &uri, err);
+    if (rc == KN_OK)
+        rc = kn_json_double(subtitle, "TimeOffset", path, -86399, 86399, &offset, err);
+    if (rc != KN_OK)
+        return rc;
+    if (offset > 0 || offset < 0)
+        return kn_fail_as(err, KN_EINVAL, "NotSupported", "%s.TimeOffset is not supported here", path);
+    char name[24];
+    (void)snprintf(name, sizeof(name), "subtitle-%zu", json_array_size(reading->subtitles));
+    const char *language = kn_json_get(subtitle, "Language", "");
+    json_t *track = json_pack("{s:s}", "InputRef", name);
+    if (language[0])
+        (void)json_object_set_new(track, "Language", json_string(language));
+    if (language[0])
+        (void)json_object_set_new(track, "LanguageControl", json_string("Configured"));
+    int failed = json_array_append_new(reading->subtitles, track);
+    failed |= json_array_append_new(reading->inputs, json_pack("{s:s, s:{s:s, s:s}}", "Name", name, "InputFile",
+                                                               "Type", "OSS", "Media", uri.text));
+    return failed ? kn_fail(err, KN_ENOMEM, "no memory for a task") : KN_OK;
+}
+
+static kn_code subtitles_read(struct reading *reading, const json_t *source, const char *source_path,
+                              struct kn_error *err)
+{
+    const json_t *list = json_object_get(source, "Subtitles"), *subtitle;
+    char path[80];
+    size_t i;
+    kn_code rc = KN_OK;
+    (void)snprintf(path, sizeof(path), "%s.Subtitles", source_path);
+    if (list && !json_is_null(list) && !json_is_array(list))
+        return wrong(err, path, "is no array");
+    if (json_array_size(list) > MAX_SUBTITLES)
+        return wrong(err, path, "has more than 16 members");
+    if (json_array_size(list) > 0 && (json_array_size(reading->request->sources) > 1 || reading->clip))
+        return not_built(err, path, "captions are laid beside one whole source: no others joined, no StartTime, "
+                                    "no Duration");
+    json_array_foreach(list, i, subtitle) {
+        (void)snprintf(path, sizeof(path), "%s.Subtitles[%zu]", source_path, i);
+        if (rc == KN_OK)
+            rc = subtitle_read(reading, subtitle, path, err);
+    }
+    return rc;
+}
+
+static kn_code source_read(struct reading *reading, const json_t *source, size_t i, struct kn_error *err)
+{
+    static const char *const unbuilt[] = {"Attached", "AlignMode", "DisableAudio", "DisableVideo"};
+    char path[48];
+    (void)snprintf(path, sizeof(path), "Sources[%zu]", i);
+    struct kn_uri uri = {0};
+    kn_code rc = object_uri_read(reading, source, path, &uri, err);
+    for (size_t k = 0; rc == KN_OK && k < KN_COUNT(unbuilt); k++)
         if (means_something(json_object_get(source, unbuilt[k])))
             return kn_fail_as(err, KN_EINVAL, "NotSupported", "%s.%s is not supported here", path, unbuilt[k]);
-    rc = request->covers(request->context, uri.text, err);
     if (rc == KN_OK)
         rc = clip_read(reading, source, path, err);
-    if (rc == KN_OK && reading->clip && json_array_size(request->sources) > 1)
+    if (rc == KN_OK && reading->clip && json_array_size(reading->request->sources) > 1)
         return not_built(err, path, "a part of a source that is joined with others is not supported here");
     if (i == 0)
         reading->source = uri;
@@ -114,7 +173,7 @@ static kn_code source_read(struct reading *reading, const json_t *source, size_t
     if (rc == KN_OK && (!input || json_array_append(reading->inputs, input) < 0))
         rc = kn_fail(err, KN_ENOMEM, "no memory for a task");
     json_decref(input);
-    return rc;
+    return rc == KN_OK ? subtitles_read(reading, source, path, err) : rc;
 }
 
 static kn_code sources_read(struct reading *reading, struct kn_error *err)
@@ -282,17 +341,38 @@ static kn_code refusal_tell(struct kn_error *err, const char *path)
     return kn_error_prefix(err, "%s", path);
 }
 
+// The outputs and groups of `canonical` join those of the one conversion, whose inputs are the same.
+static kn_code conversion_join(struct reading *reading, json_t *canonical, struct kn_error *err)
+{
+    static const char *const lists[] = {"Outputs", "OutputGroups"};
+    int failed = 0;
+    for (size_t i = 0; reading->conversion && i < KN_COUNT(lists); i++)
+        failed |= json_array_extend(json_object_get(reading->conversion, lists[i]),
+                                    json_object_get(canonical, lists[i]));
+    if (!reading->conversion)
+        reading->conversion = json_incref(canonical);
+    return failed ? kn_fail(err, KN_ENOMEM, "no memory for a task") : KN_OK;
+}
+
 static kn_code conversion_add(struct reading *reading, json_t *canonical, size_t at, const char *name,
                               struct kn_error *err)
 {
-    json_t *outputs = json_object_get(canonical, "Outputs");
-    int failed = json_object_set_new(json_array_get(outputs, 0), "Uri", json_string(name));
-    if (!reading->conversion)
-        reading->conversion = json_incref(canonical);
-    else
-        failed |= json_array_extend(json_object_get(reading->conversion, "Outputs"), outputs);
+    json_t *output = json_array_get(json_object_get(canonical, "Outputs"), 0);
+    int failed = json_object_set_new(output, "Uri", json_string(name));
     failed |= json_array_append_new(reading->converted, json_integer((json_int_t)at));
-    return failed ? kn_fail(err, KN_ENOMEM, "no memory for a task") : KN_OK;
+    return failed ? kn_fail(err, KN_ENOMEM, "no memory for a task") : conversion_join(reading, canonical, err);
+}
+
+// What lies beside the sources becomes tracks where the container holds any; others drop captions (spec 08, 3.3).
+static void subtitles_put(struct reading *reading, const json_t *target, const char *extension, json_t *override)
+{
+    static const char *const holders[] = {"mp4", "mov", "mkv", "m3u8", "mpd"};
+    const json_t *subtitle = json_object_get(target, "Subtitle");
+    if (json_array_size(reading->subtitles) == 0 || means_something(json_object_get(subtitle, "DisableSubtitle")))
+        return;
+    for (size_t i = 0; i < KN_COUNT(holders); i++)
+        if (kn_equal(holders[i], extension))
+            (void)json_object_set(override, "Subtitles", reading->subtitles); // convert_read() checks for memory
 }
 
 static kn_code convert_read(struct reading *reading, const json_t *target, const char *path, size_t at,
@@ -318,6 +398,7 @@ static kn_code convert_read(struct reading *reading, const json_t *target, const
     rc = name_take(reading, name, uri_path, err);
     if (rc != KN_OK)
         return rc;
+    subtitles_put(reading, target, extension, override);
     json_auto_t *features = json_object();
     if (reading->clip)
         (void)json_object_set(features, "Clip", reading->clip);
@@ -328,6 +409,93 @@ static kn_code convert_read(struct reading *reading, const json_t *target, const
     if (rc != KN_OK)
         return refusal_tell(err, path);
     return conversion_add(reading, canonical, at, name, err);
+}
+
+/* ---- groups: a master playlist over several targets (spec 08, 3.4) ---- */
+
+// A variant: the same target, with a playlist, and without captions of its own.
+static kn_code variant_read(struct reading *reading, const json_t *target, const char *path, const char *base,
+                            json_t *outputs, struct kn_error *err)
+{
+    char uri_path[96];
+    (void)snprintf(uri_path, sizeof(uri_path), "%s.URI", path);
+    const char *text = kn_json_get(target, "URI", ""), *uri = NULL, *extension = NULL;
+    bool is_listed = false;
+    struct kn_imm_names names;
+    if (means_something(json_object_get(json_object_get(target, "Subtitle"), "ExtractSubtitle")))
+        return not_built(err, path, "captions in a group are not supported here: take a target of their own");
+    json_auto_t *plain = json_deep_copy(target), *override = NULL;
+    if (!plain || (!json_object_get(plain, "Segment") &&
+                   json_object_set_new(plain, "Segment", json_pack("{s:s}", "Format", "hls")) != 0) ||
+        json_object_set_new(plain, "Subtitle", json_pack("{s:b}", "DisableSubtitle", 1)) != 0)
+        return kn_fail(err, json_is_object(target) ? KN_ENOMEM : KN_EINVAL, "%s is no object", path);
+    kn_code rc = names_of(reading, text, &names, err);
+    if (rc == KN_OK)
+        rc = kn_imm_template_resolve(&uri, text, uri_path, &names, &reading->arena, err);
+    if (rc == KN_OK)
+        rc = kn_imm_convert_target(&override, &extension, &is_listed, plain, path, &reading->arena, err);
+    if (rc == KN_OK && !kn_equal(extension, "m3u8"))
+        return not_built(err, path, "a group is of HLS: Segment.Format 'hls', Container ts or mp4");
+    if (rc != KN_OK)
+        return rc;
+    const char *name = output_name(reading, uri, extension, true);
+    if (!name)
+        return kn_fail(err, KN_ENOMEM, "no memory for a task");
+    if (!kn_starts_with(name, base) || !name[strlen(base)])
+        return wrong(err, uri_path, "is not in the folder of its group's URI, nor below");
+    rc = name_take(reading, name, uri_path, err);
+    json_t *output = json_pack("{s:s, s:O, s:{s:s}}", "OutputFileName", name + strlen(base), "OverrideParams",
+                               override, "HlsGroupConfig", "Type", "hybrid");
+    if (output && reading->clip)
+        (void)json_object_set_new(output, "Features", json_pack("{s:O}", "Clip", reading->clip));
+    if (json_array_append_new(outputs, output) != 0 && rc == KN_OK)
+        rc = kn_fail(err, KN_ENOMEM, "no memory for a task");
+    return rc;
+}
+
+// The group's URI resolved, and the folder it lies in, with its slash; both in the arena.
+static kn_code master_read(struct reading *reading, const json_t *group, const char *path, const char **out_uri,
+                           const char **out_base, struct kn_error *err)
+{
+    char uri_path[64];
+    (void)snprintf(uri_path, sizeof(uri_path), "%s.URI", path);
+    const char *text = kn_json_get(group, "URI", "");
+    struct kn_imm_names names;
+    kn_code rc = names_of(reading, text, &names, err);
+    if (rc == KN_OK)
+        rc = kn_imm_template_resolve(out_uri, text, uri_path, &names, &reading->arena, err);
+    if (rc == KN_OK && !kn_ends_with(*out_uri, ".m3u8"))
+        return wrong(err, uri_path, "does not end in .m3u8");
+    if (rc == KN_OK)
+        rc = name_take(reading, *out_uri, uri_path, err);
+    if (rc != KN_OK)
+        return rc;
+    *out_base = kn_arena_strndup(&reading->arena, *out_uri, (size_t)(strrchr(*out_uri, '/') + 1 - *out_uri));
+    return *out_base ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for a task");
+}
+
+static kn_code group_read(struct reading *reading, const json_t *group, size_t at, struct kn_error *err)
+{
+    const struct kn_convert_site site = {.oss_hosts = reading->request->oss_hosts};
+    const json_t *targets = json_object_get(group, "Targets");
+    const char *uri = NULL, *base = NULL;
+    char path[40], target_path[80];
+    (void)snprintf(path, sizeof(path), "TargetGroups[%zu]", at);
+    if (json_array_size(targets) == 0 || json_array_size(targets) > MAX_TARGETS)
+        return wrong(err, path, "has no Targets, or more than 64");
+    kn_code rc = master_read(reading, group, path, &uri, &base, err);
+    json_auto_t *outputs = json_array(), *canonical = NULL;
+    for (size_t i = 0; rc == KN_OK && i < json_array_size(targets); i++) {
+        (void)snprintf(target_path, sizeof(target_path), "%s.Targets[%zu]", path, i);
+        rc = variant_read(reading, json_array_get(targets, i), target_path, base, outputs, err);
+    }
+    if (rc != KN_OK)
+        return rc;
+    json_auto_t *config = json_pack("{s:O, s:[{s:{s:s, s:{s:s, s:s}, s:s}, s:O}]}", "Inputs", reading->inputs,
+                                    "OutputGroups", "GroupConfig", "Type", "Hls", "OutputFileBase", "Type", "OSS",
+                                    "Media", base, "ManifestName", uri + strlen(base), "Outputs", outputs);
+    rc = kn_convert_canonical(&canonical, config, &site, err);
+    return rc == KN_OK ? conversion_join(reading, canonical, err) : refusal_tell(err, path);
 }
 
 /* ---- targets ---- */
@@ -353,17 +521,18 @@ static kn_code target_read(struct reading *reading, const json_t *target, size_t
 static kn_code targets_read(struct reading *reading, struct kn_error *err)
 {
     const json_t *targets = reading->request->targets;
-    const size_t n = json_array_size(targets);
-    if (json_array_size(reading->request->target_groups) > 0)
-        return not_built(err, "TargetGroups", "packages of several targets are not supported here; Segment in a "
-                                              "target makes a playlist");
-    if (n == 0)
+    const json_t *groups = reading->request->target_groups;
+    const size_t n = json_array_size(targets), n_groups = json_array_size(groups);
+    if (n + n_groups == 0)
         return kn_fail_as(err, KN_EINVAL, "MissingParameter", "'Targets' is not supplied");
-    if (n > MAX_TARGETS)
-        return kn_fail_as(err, KN_EINVAL, "InvalidParameter", "Targets has %zu members, more than %d", n, MAX_TARGETS);
+    if (n + n_groups > MAX_TARGETS)
+        return kn_fail_as(err, KN_EINVAL, "InvalidParameter", "Targets and TargetGroups have %zu members, more than %d",
+                          n + n_groups, MAX_TARGETS);
     kn_code rc = KN_OK;
     for (size_t i = 0; i < n && rc == KN_OK; i++)
         rc = target_read(reading, json_array_get(targets, i), i, err);
+    for (size_t i = 0; i < n_groups && rc == KN_OK; i++)
+        rc = group_read(reading, json_array_get(groups, i), i, err);
     return rc;
 }
 
@@ -373,6 +542,7 @@ kn_code kn_imm_request_read(json_t **out, const struct kn_imm_request *request, 
                                                      .inputs = json_array(),
                                                      .names = json_object(),
                                                      .steps = json_array(),
+                                                     .subtitles = json_array(),
                                                      .converted = json_array()};
     *out = NULL;
     kn_code rc = sources_read(&reading, err);

@@ -293,8 +293,97 @@ static void what_is_not_built_is_refused_by_its_path(void **state)
         kn_buf_printf(&targets, "[{'URI':'oss://media/out',%s}]", cases[i].member);
         expect_refused(FILM, kn_buf_text(&targets), "NotSupported", cases[i].words);
     }
-    expect_refused("[{'URI':'oss://media/a.mkv','Subtitles':[{'URI':'oss://media/a.srt'}]}]", "[]", "NotSupported",
-                   "Sources[0].Subtitles");
+    expect_refused("[{'URI':'oss://media/a.mkv','Subtitles':[{'URI':'oss://media/a.srt','TimeOffset':1.5}]}]", "[]",
+                   "NotSupported", "Sources[0].Subtitles[0].TimeOffset");
+    expect_refused("[{'URI':'oss://media/a.mkv','Duration':3,'Subtitles':[{'URI':'oss://media/a.srt'}]}]", "[]",
+                   "NotSupported", "Sources[0].Subtitles");
+    expect_refused("[{'URI':'oss://media/a.mkv','Subtitles':[{'URI':'oss://secret/a.srt'}]}]", "[]",
+                   "ResourceAccess", "oss://secret/a.srt");
+}
+
+static void captions_beside_a_source_become_tracks_where_there_is_room(void **state)
+{
+    (void)state;
+    json_auto_t *spec = NULL;
+    struct kn_error err = {0};
+    if (read_with(&spec,
+                  "[{'URI':'oss://media/a.mkv','Subtitles':[{'URI':'oss://media/a.srt','Language':'eng'},"
+                  "{'URI':'oss://media/b.ass'}]}]",
+                  "[{'URI':'oss://media/o1','Container':'mkv'},{'URI':'oss://media/o2','Container':'ts'},"
+                  "{'URI':'oss://media/o3','Container':'mp4','Subtitle':{'DisableSubtitle':true}}]",
+                  "{}", &err) != KN_OK)
+        fail_msg("%s", err.message);
+    const json_t *conversion = json_object_get(json_array_get(json_object_get(spec, "Steps"), 0), "Spec");
+    assert_int_equal(json_array_size(json_object_get(conversion, "Inputs")), 3);
+    const json_t *outputs = json_object_get(conversion, "Outputs");
+    static const size_t n_tracks[] = {2, 0, 0};
+    for (size_t i = 0; i < KN_COUNT(n_tracks); i++) {
+        const json_t *template = json_object_get(json_array_get(outputs, i), "Template");
+        assert_int_equal(json_array_size(json_object_get(template, "Subtitles")), n_tracks[i]);
+    }
+}
+
+static kn_code groups_read(json_t **out, const char *groups, struct kn_error *err)
+{
+    json_auto_t *sources = quoted(FILM), *groups_json = quoted(groups), *tags = json_object();
+    const struct kn_imm_request request = {.sources = sources,
+                                           .target_groups = groups_json,
+                                           .tags = tags,
+                                           .created_us = kn_now_us(),
+                                           .covers = covers,
+                                           .uploaded = uploaded};
+    return kn_imm_request_read(out, &request, err);
+}
+
+static void a_group_is_a_master_playlist_over_its_targets(void **state)
+{
+    (void)state;
+    json_auto_t *spec = NULL;
+    struct kn_error err = {0};
+    if (groups_read(&spec,
+                    "[{'URI':'oss://media/out/{barename}.m3u8','Targets':["
+                    "{'URI':'oss://media/out/low/v','Container':'ts','Segment':{'Format':'hls','Duration':4},"
+                    "'Video':{'TranscodeVideo':{'Codec':'h264','Resolution':'640x'}}},"
+                    "{'URI':'oss://media/out/high.m3u8','Container':'mp4'}]}]",
+                    &err) != KN_OK)
+        fail_msg("%s", err.message);
+    const json_t *conversion = json_object_get(json_array_get(json_object_get(spec, "Steps"), 0), "Spec");
+    const json_t *group = json_array_get(json_object_get(conversion, "OutputGroups"), 0);
+    assert_string_equal(kn_json_get(group, "Type", ""), "Hls");
+    assert_string_equal(kn_json_get(group, "Base", ""), "oss://media/out/");
+    assert_string_equal(kn_json_get(group, "ManifestName", ""), "film.m3u8");
+    const json_t *outputs = json_object_get(group, "Outputs");
+    assert_string_equal(kn_json_get(json_array_get(outputs, 0), "Uri", ""), "oss://media/out/low/v.m3u8");
+    assert_string_equal(kn_json_get(json_array_get(outputs, 1), "Uri", ""), "oss://media/out/high.m3u8");
+    static struct kn_convert_spec read;
+    assert_int_equal(kn_convert_spec_load(&read, conversion, &err), KN_OK);
+    kn_convert_spec_clear(&read);
+}
+
+static void groups_that_do_not_fit_are_refused_by_place(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"[{'URI':'oss://media/out/m.mpd','Targets':[{}]}]", "TargetGroups[0].URI"},
+        {"[{'URI':'oss://media/out/m.m3u8','Targets':[]}]", "TargetGroups[0]"},
+        {"[{'URI':'oss://media/out/m.m3u8','Targets':[{'URI':'oss://media/else/v','Container':'ts'}]}]",
+         "TargetGroups[0].Targets[0].URI"},
+        {"[{'URI':'oss://media/out/m.m3u8','Targets':[{'URI':'oss://media/out/v','Container':'mp4',"
+         "'Segment':{'Format':'dash'}}]}]",
+         "TargetGroups[0].Targets[0]"},
+        {"[{'URI':'oss://media/out/m.m3u8','Targets':[{'URI':'oss://media/out/v','Container':'ts',"
+         "'Subtitle':{'ExtractSubtitle':{'Format':'vtt','URI':'oss://media/out/c'}}}]}]",
+         "captions in a group"},
+        {"[{'URI':'oss://media/out/m.m3u8','Targets':[{'URI':'oss://media/out/m.m3u8','Container':'ts'}]}]",
+         "the name of another target"},
+    };
+    for (size_t i = 0; i < KN_COUNT(cases); i++) {
+        json_auto_t *spec = NULL;
+        struct kn_error err = {0};
+        assert_int_equal(groups_read(&spec, cases[i][0], &err), KN_EINVAL);
+        if (!strstr(err.message, cases[i][1]))
+            fail_msg("'%s' is not in '%s'", cases[i][1], err.message);
+    }
 }
 
 static void a_range_is_told_at_the_targets_place(void **state)
@@ -321,6 +410,9 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(what_is_not_built_is_refused_by_its_path),
         cmocka_unit_test(a_range_is_told_at_the_targets_place),
+        cmocka_unit_test(captions_beside_a_source_become_tracks_where_there_is_room),
+        cmocka_unit_test(a_group_is_a_master_playlist_over_its_targets),
+        cmocka_unit_test(groups_that_do_not_fit_are_refused_by_place),
     };
     return cmocka_run_group_tests_name("api/imm/task_request", tests, NULL, NULL);
 }

@@ -1,12 +1,14 @@
 """E5: captions made of pictures, read: processor time for each, and how much is misread, beside pgsrip.
 
 The films are drawn here (tests/support/sup.py): text that is the same on every machine, in looks from plain to
-hard. pgsrip is not in Debian; where it is not installed its figures are those it was once measured at on
-two cores with other text (34 ms a caption, 0.0004 of the characters wrong; 27 ms and 0.0001 in italics).
+hard. pgsrip is not in Debian: a folder of PEERS holds it as pgsrip/, with the Python packages it needs that Debian
+has not beside it (cleanit, trakit, pytesseract), or it is installed. Where it is not here, its figures are those it
+was once measured at with other text (34 ms a caption, 0.0004 of the characters wrong; 27 ms and 0.0001 in italics).
+Both sides read with one thread a network.
 """
-import importlib.util
 import os
 import random
+import subprocess
 import sys
 
 import measure
@@ -59,24 +61,38 @@ def wrong(path, texts):
     return sum(map(distance, found, texts)) / sum(map(len, texts))
 
 
+def pgsrip():
+    """(command, environment) that run it; None when it is not here."""
+    for folder in [f"{peers}/pgsrip" for peers in os.environ.get("PEERS", "").split(":") if peers] + [""]:
+        env = dict(os.environ, OMP_THREAD_LIMIT="1", PYTHONPATH=folder)
+        for python in (sys.executable, "/usr/bin/python3"):
+            if subprocess.run([python, "-m", "pgsrip", "--version"], env=env, capture_output=True, check=False).returncode == 0:
+                return [python, "-m", "pgsrip"], env
+    return None
+
+
 def bench_e5(folder):
     """PGS captions to SubRip. CPU for each and errors, in four looks."""
-    texts = sentences()
+    texts, peer = sentences(), pgsrip()
     for look, (style, colour, peer_ms, bar) in LOOKS.items():
         name = look.split(",")[0].replace(" ", "-")
         film, made = f"{folder}/{name}.en.sup", f"{folder}/{name}.srt"
         sup.write(film, texts, style, folder=folder, colour=colour)
-        ours = [measure.run([KINORA, "captions", film, "-o", made, "--ocr-language", "eng", "--overwrite"])
-                for _ in range(max(3, measure.PAIRS // 2))]
-        ms = sorted(cost.cpu_s for cost in ours)[len(ours) // 2] / N_CUES * 1000
-        share = wrong(made, texts)
-        has_peer = importlib.util.find_spec("pgsrip") is not None
-        if has_peer:
-            theirs = measure.run([sys.executable, "-m", "pgsrip", "--language", "en", "--force", film])
-            peer_ms = theirs.cpu_s / N_CUES * 1000
-            bar = max(bar, wrong(film[:-4] + ".srt", texts))
-        peer = f"{peer_ms:.0f} ms" + ("" if has_peer else " (absent)")
-        measure.limit_row("E5", f"PGS, {look}: CPU a caption of two lines", ms, "ms", SHARE * peer_ms, peer,
+
+        def ours():
+            return measure.run([KINORA, "captions", film, "-o", made, "--ocr-language", "eng", "--overwrite"]).cpu_s
+
+        def theirs():
+            return measure.run(peer[0] + ["--language", "en", "--force", film], env=peer[1]).cpu_s
+
+        if peer:
+            a, b = measure.pairs(ours, theirs, max(3, measure.PAIRS // 2))
+            peer_ms, bar = sorted(b)[len(b) // 2] / N_CUES * 1000, wrong(film[:-4] + ".srt", texts)
+        else:
+            a = [ours() for _ in range(3)]
+        ms, share = sorted(a)[len(a) // 2] / N_CUES * 1000, wrong(made, texts)
+        said = f"{peer_ms:.0f} ms" + ("" if peer else " (absent)")
+        measure.limit_row("E5", f"PGS, {look}: CPU a caption of two lines", ms, "ms", SHARE * peer_ms, said,
                           "Tesseract's network, once a line")
         measure.row("E5", f"the same: characters misread of {sum(map(len, texts)):,}", f"{share:.4f}", "", "",
-                    f"≤ {bar:g}", share <= bar, "")
+                    f"≤ {bar:.4f}", share <= bar, "")

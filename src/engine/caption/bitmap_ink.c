@@ -31,6 +31,13 @@
 #define MOST_SCALED_PX 1e7
 // A gap of this part of a line's height parts two lines; dots of an i and accents are nearer.
 #define LINE_GAP_PART 12
+// A strip: its ink is as high as what Tesseract's network takes, and near its edges, for the network reads a wide
+// margin as letters.
+#define STRIP_PX 36
+#define STRIP_MARGIN_PX 4
+// Lower or shorter ink is no line of text that could fill a strip: dots, dashes, a word.
+#define LEAST_STRIP_PX 28
+#define LEAST_STRIP_SHAPE 5
 // Slants that are tried, in hundredths of a pixel per row, and how much better than upright one must be.
 #define SLANT_STEP 6
 #define N_SLANTS 7
@@ -304,13 +311,41 @@ static void columns_with_ink(const struct plane *plane, int *out_left, int *out_
     }
 }
 
-// The rectangle of `plane` scaled by to/from onto a white page.
+// `from`, of which rows are `from_stride` bytes apart, scaled to the size of `to`.
+static kn_code gray_scale(const uint8_t *from, int from_stride, int width, int height, uint8_t *to, int to_stride,
+                          int to_width, int to_height, struct kn_error *err)
+{
+    // swscale writes whole vectors, beyond the end of a row: not into the next one.
+    const int stride = (to_width + 63) / 64 * 64 + 64;
+    kn_auto(kn_free) uint8_t *scaled = malloc((size_t)stride * (size_t)to_height + 64);
+    struct SwsContext *sws =
+        sws_getContext(width, height, AV_PIX_FMT_GRAY8, to_width, to_height, AV_PIX_FMT_GRAY8,
+                       (to_height > height ? SWS_LANCZOS : SWS_AREA) | SWS_ACCURATE_RND | SWS_BITEXACT, NULL, NULL,
+                       NULL);
+    if (!sws || !scaled) {
+        sws_freeContext(sws);
+        return kn_fail(err, KN_ENOMEM, "no memory to scale a picture of %d x %d pixels", width, height);
+    }
+    (void)sws_scale(sws, (const uint8_t *const[]){from}, (int[]){from_stride}, 0, height,
+                    (uint8_t *const[]){scaled}, (int[]){stride});
+    for (int y = 0; y < to_height; y++)
+        memcpy(to + (size_t)y * (size_t)to_stride, scaled + (size_t)y * (size_t)stride, (size_t)to_width);
+    sws_freeContext(sws);
+    return KN_OK;
+}
+
+static int scaled_by(int length, double scale)
+{
+    const int scaled = (int)(length * scale + 0.5);
+    return scaled > 0 ? scaled : 1;
+}
+
+// The rectangle of `plane` scaled onto a white page.
 static kn_code page_make(struct kn_ink *ink, const struct plane *plane, int left, int top, int right, int bottom,
                          double scale, struct kn_error *err)
 {
     const int width = right - left, height = bottom - top;
-    const int scaled_width = (int)(width * scale + 0.5) > 0 ? (int)(width * scale + 0.5) : 1;
-    const int scaled_height = (int)(height * scale + 0.5) > 0 ? (int)(height * scale + 0.5) : 1;
+    const int scaled_width = scaled_by(width, scale), scaled_height = scaled_by(height, scale);
     ink->width = scaled_width + 2 * MARGIN_PX;
     ink->height = scaled_height + 2 * MARGIN_PX;
     const size_t n = (size_t)ink->width * (size_t)ink->height;
@@ -323,21 +358,10 @@ static kn_code page_make(struct kn_ink *ink, const struct plane *plane, int left
         for (int y = 0; y < height; y++)
             memcpy(at + (size_t)y * (size_t)ink->width, from + (size_t)y * (size_t)plane->width, (size_t)width);
     } else {
-        // swscale writes whole vectors, beyond the end of a row: not onto the page.
-        const int stride = (scaled_width + 63) / 64 * 64 + 64;
-        kn_auto(kn_free) uint8_t *scaled = malloc((size_t)stride * (size_t)scaled_height + 64);
-        struct SwsContext *sws =
-            sws_getContext(width, height, AV_PIX_FMT_GRAY8, scaled_width, scaled_height, AV_PIX_FMT_GRAY8,
-                           (scale > 1 ? SWS_LANCZOS : SWS_AREA) | SWS_ACCURATE_RND | SWS_BITEXACT, NULL, NULL, NULL);
-        if (!sws || !scaled) {
-            sws_freeContext(sws);
-            return kn_fail(err, KN_ENOMEM, "no memory to scale a picture of %d x %d pixels", width, height);
-        }
-        (void)sws_scale(sws, (const uint8_t *const[]){from}, (int[]){plane->width}, 0, height,
-                        (uint8_t *const[]){scaled}, (int[]){stride});
-        for (int y = 0; y < scaled_height; y++)
-            memcpy(at + (size_t)y * (size_t)ink->width, scaled + (size_t)y * (size_t)stride, (size_t)scaled_width);
-        sws_freeContext(sws);
+        const kn_code rc =
+            gray_scale(from, plane->width, width, height, at, ink->width, scaled_width, scaled_height, err);
+        if (rc != KN_OK)
+            return rc;
     }
     for (size_t i = 0; i < n; i++)
         ink->pixels[i] = (uint8_t)(255 - ink->pixels[i]);
@@ -399,5 +423,54 @@ kn_code kn_ink_make(struct kn_ink *ink, const struct kn_bitmap_object *object, s
         page_lines(ink, lines, n_lines, scale);
     else
         kn_ink_clear(ink);
+    return rc;
+}
+
+/* ---- a strip ---- */
+// Rows and columns of a line of the page that have ink; false when none has.
+static bool ink_bounds(const uint8_t *pixels, int width, const struct kn_ink_line *line, int *out_left, int *out_top,
+                       int *out_right, int *out_bottom)
+{
+    *out_left = width;
+    *out_right = *out_bottom = 0;
+    *out_top = line->bottom;
+    for (int y = line->top; y < line->bottom; y++) {
+        const uint8_t *row = pixels + (size_t)y * (size_t)width;
+        for (int x = 0; x < width; x++) {
+            if (row[x] > 255 - STRONG)
+                continue;
+            *out_left = x < *out_left ? x : *out_left;
+            *out_right = x + 1 > *out_right ? x + 1 : *out_right;
+            *out_top = y < *out_top ? y : *out_top;
+            *out_bottom = y + 1;
+        }
+    }
+    return *out_right > *out_left;
+}
+
+kn_code kn_ink_strip(struct kn_ink *strip, const uint8_t *pixels, int width, const struct kn_ink_line *line,
+                     double widen, struct kn_error *err)
+{
+    int left, top, right, bottom;
+    *strip = (struct kn_ink){0};
+    if (!ink_bounds(pixels, width, line, &left, &top, &right, &bottom))
+        return KN_OK;
+    const int ink_width = right - left, ink_height = bottom - top;
+    if (ink_height < LEAST_STRIP_PX || ink_width < ink_height * LEAST_STRIP_SHAPE)
+        return KN_OK;
+    const int to_width = scaled_by(ink_width, widen * STRIP_PX / ink_height);
+    strip->width = to_width + 2 * STRIP_MARGIN_PX;
+    strip->height = STRIP_PX + 2 * STRIP_MARGIN_PX;
+    const size_t n = (size_t)strip->width * (size_t)strip->height;
+    strip->pixels = malloc(n);
+    if (!strip->pixels)
+        return kn_fail(err, KN_ENOMEM, "no memory for a picture of %d x %d pixels", strip->width, strip->height);
+    memset(strip->pixels, 255, n);
+    const kn_code rc =
+        gray_scale(pixels + (size_t)top * (size_t)width + left, width, ink_width, ink_height,
+                   strip->pixels + (size_t)STRIP_MARGIN_PX * (size_t)strip->width + STRIP_MARGIN_PX, strip->width,
+                   to_width, STRIP_PX, err);
+    if (rc != KN_OK)
+        kn_ink_clear(strip);
     return rc;
 }

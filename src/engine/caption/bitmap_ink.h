@@ -35,3 +35,14 @@ struct kn_ink {
  */
 kn_code kn_ink_make(struct kn_ink *ink, const struct kn_bitmap_object *object, struct kn_error *err);
 void kn_ink_clear(struct kn_ink *ink);
+
+/*
+ * One line of a page as a network takes it that wants rows of one height: nothing but its ink.
+ *
+ *   strip   filled on success; release with kn_ink_clear(). Empty (no pixels) when the line is too low or too
+ *           short to be told from dots and dashes without what is around it.
+ *   pixels  of the page, `width` to a row
+ *   widen   its width in parts of what it has
+ */
+kn_code kn_ink_strip(struct kn_ink *strip, const uint8_t *pixels, int width, const struct kn_ink_line *line,
+                     double widen, struct kn_error *err);

@@ -168,6 +168,41 @@ static void small_text_is_made_larger(void **state)
     assert_true(ink.width > 400);
 }
 
+static void a_strip_is_nothing_but_a_lines_ink(void **state)
+{
+    (void)state;
+    kn_auto(canvas_free) struct kn_bitmap_object object;
+    kn_auto(kn_ink_clear) struct kn_ink ink = {0};
+    kn_auto(kn_ink_clear) struct kn_ink strip = {0};
+    canvas(&object, 400, 160, WHITE, BLACK);
+    bars(&object, 10, 40, 0);
+    bars(&object, 80, 40, 0);
+    make(&ink, &object);
+    const int ink_width = ink.width - 48; // without the page's margins
+    assert_int_equal(kn_ink_strip(&strip, ink.pixels, ink.width, &ink.lines[1], 0.5, NULL), KN_OK);
+    assert_non_null(strip.pixels);
+    assert_int_equal(strip.height, 36 + 2 * 4);
+    assert_in_range(strip.width, ink_width * 36 / 40 / 2 + 8 - 2, ink_width * 36 / 40 / 2 + 8 + 2);
+    assert_in_range(strip.pixels[strip.width * 20 + 5], 0, 128); // the first stem, behind the margin
+    assert_int_equal(strip.pixels[0], 255);
+}
+
+static void dots_are_no_strip(void **state)
+{
+    (void)state;
+    kn_auto(canvas_free) struct kn_bitmap_object object;
+    kn_auto(kn_ink_clear) struct kn_ink ink = {0};
+    canvas(&object, 400, 80, WHITE, BLACK);
+    for (int i = 0; i < 3; i++)
+        fill(&object, 40 + 20 * i, 50, 6, 6, TEXT); // "..."
+    make(&ink, &object);
+    for (int i = 0; i < ink.n_lines; i++) {
+        kn_auto(kn_ink_clear) struct kn_ink strip = {0};
+        assert_int_equal(kn_ink_strip(&strip, ink.pixels, ink.width, &ink.lines[i], 1, NULL), KN_OK);
+        assert_null(strip.pixels);
+    }
+}
+
 static void nothing_is_nothing(void **state)
 {
     (void)state;
@@ -189,6 +224,8 @@ int main(void)
         cmocka_unit_test(a_line_with_one_tall_letter_stays_whole),
         cmocka_unit_test(slanted_text_is_set_upright),
         cmocka_unit_test(small_text_is_made_larger),
+        cmocka_unit_test(a_strip_is_nothing_but_a_lines_ink),
+        cmocka_unit_test(dots_are_no_strip),
         cmocka_unit_test(nothing_is_nothing),
     };
     return cmocka_run_group_tests_name("engine/caption/bitmap_ink", tests, NULL, NULL);

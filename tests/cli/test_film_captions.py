@@ -101,6 +101,26 @@ class FilmCaptions(unittest.TestCase):
         self.ok("film.ts", "--stream", "0", "-o", "text.vtt")
         self.assertIn("<c.yellow>evening</c>", read("text.vtt"))
 
+    def test_recordings_joined_byte_by_byte_are_on_one_clock(self):
+        joined = b""
+        for word, offset in (("First", "100"), ("Second", "10"), ("Third", "95442")):  # the clock wraps in the last
+            text = Teletext([("eng", 2, 0x888)])
+            text.page(0.4, 0x888, {22: boxed(word, b" " * 16)})
+            text.page(1.2, 0x888, {})
+            text.write("text.ts")
+            copy = ["-map", "0", "-c", "copy", "-muxdelay", "0", "-muxpreload", "0"]
+            ffmpeg("-copyts", "-itsoffset", "10", "-i", "plain.mp4", "-i", "text.ts", *copy, "-map", "1", "part.ts")
+            ffmpeg("-i", "part.ts", *copy, "-output_ts_offset", offset, "moved.ts")
+            with open("moved.ts", "rb") as f:
+                joined += f.read()
+        with open("joined.ts", "wb") as f:
+            f.write(joined)
+        self.ok("joined.ts", "--line-end", "lf", "-o", "joined.srt")
+        lines = read("joined.srt").split("\n")
+        self.assertEqual(lines[2::4][:3], ["First", "Second", "Third"])
+        # Each recording lasts two seconds; sound begins 23 ms before the pictures.
+        self.assertEqual([line[:10] for line in lines[1::4][:3]], ["00:00:00,4", "00:00:02,4", "00:00:04,4"])
+
     def test_teletext_pages_that_nobody_declared_are_looked_for(self):
         text = Teletext([("fre", 1, 0x100)])
         text.lines(0.2, [header(0x100, subtitle=False), line(0x100, 1, bytes(40))])

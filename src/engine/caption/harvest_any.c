@@ -25,6 +25,8 @@
 
 // How much of a film is read in search of closed captions, whatever its clock says.
 #define LOOK_BYTES (32ll * 1024 * 1024)
+// A broadcast's clock that goes on elsewhere: no two streams lie this far apart in one.
+#define JUMP_US (10 * KN_SECOND)
 // Teletext pages that are found by looking: broadcasters have a handful.
 #define MAX_FOUND_PAGES 32
 // Kinds of pages in a teletext descriptor (ETSI EN 300 468, table 102).
@@ -72,6 +74,9 @@ struct any {
     bool *is_undeclared;       // owned, by stream: its pages are found by looking
     bool has_undeclared, is_looking;
     int64_t reached_us; // the latest time that was read
+    int clock_stream;    // sound or pictures by which jumps of the clock are seen; -1: it cannot jump, or there is none
+    int64_t clock_us;    // what that stream, or who jumped, said last; KN_NO_TIME before
+    int64_t jumps_us;    // to be added to what the streams say
     bool is_at_end;
 };
 
@@ -281,6 +286,11 @@ static kn_code add_tracks(struct any *any, struct kn_error *err)
         any->pictures.length_bytes = kn_cc_length_bytes(any->pictures.coding, par->extradata,
                                                         par->extradata ? (size_t)par->extradata_size : 0);
     }
+    // Sound is the smaller stream to read.
+    const AVStream *clock = kn_input_stream(any->input, AVMEDIA_TYPE_AUDIO, 0);
+    clock = clock ? clock : picture;
+    any->clock_stream = clock && (format->iformat->flags & AVFMT_TS_DISCONT) ? clock->index : -1;
+    any->clock_us = KN_NO_TIME;
     for (unsigned i = 0; i < format->nb_streams; i++) {
         AVStream *st = format->streams[i];
         any->track_of[i] = -1;
@@ -296,7 +306,7 @@ static kn_code add_tracks(struct any *any, struct kn_error *err)
                                          avcodec_get_name(st->codecpar->codec_id), err);
             if (rc != KN_OK)
                 return rc;
-        } else if ((int)i != any->pictures.stream_index) {
+        } else if ((int)i != any->pictures.stream_index && (int)i != any->clock_stream) {
             st->discard = AVDISCARD_ALL;
         }
     }
@@ -367,6 +377,21 @@ static kn_code take_picture(struct any *any, const AVPacket *packet, int64_t sta
     return KN_OK;
 }
 
+// A time of a stream's own on the one clock of the film, which goes on where another recording was joined.
+static int64_t time_joined(struct any *any, int stream_index, int64_t time_us)
+{
+    if (any->clock_stream < 0)
+        return time_us;
+    const int64_t away_us = any->clock_us == KN_NO_TIME ? 0 : time_us - any->clock_us;
+    if (away_us > JUMP_US || away_us < -JUMP_US) {
+        any->jumps_us -= away_us;
+        any->clock_us = time_us;
+    }
+    if (stream_index == any->clock_stream)
+        any->clock_us = time_us;
+    return time_us + any->jumps_us;
+}
+
 static kn_code take_packet(struct any *any, struct kn_error *err)
 {
     const AVPacket *packet = any->packet;
@@ -374,7 +399,8 @@ static kn_code take_packet(struct any *any, struct kn_error *err)
     const int64_t pts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
     if (pts == AV_NOPTS_VALUE || packet->size <= 0)
         return KN_OK;
-    const int64_t start_us = av_rescale_q(pts, st->time_base, AV_TIME_BASE_Q) - any->harvest->facts.start_us;
+    const int64_t start_us = time_joined(any, packet->stream_index, av_rescale_q(pts, st->time_base, AV_TIME_BASE_Q)) -
+        any->harvest->facts.start_us;
     if (start_us > any->reached_us)
         any->reached_us = start_us;
     if (packet->stream_index == any->pictures.stream_index)
@@ -432,7 +458,8 @@ static kn_code look_inside(struct any *any, struct kn_error *err)
             return rc;
     }
     if (any->pictures.track < 0 && any->pictures.stream_index >= 0) {
-        any->input->format->streams[any->pictures.stream_index]->discard = AVDISCARD_ALL;
+        if (any->pictures.stream_index != any->clock_stream)
+            any->input->format->streams[any->pictures.stream_index]->discard = AVDISCARD_ALL;
         any->pictures.stream_index = -1;
     }
     any->is_looking = false;
@@ -458,7 +485,7 @@ static kn_code any_begin(struct kn_harvest *harvest, struct kn_error *err)
         bool is_wanted = any->track_of[i] >= 0 && kn_harvest_wants(harvest, any->track_of[i]);
         for (int k = 0; k < any->n_pages; k++)
             is_wanted = is_wanted || (any->pages[k].stream_index == (int)i && kn_harvest_wants(harvest, any->pages[k].track));
-        if (!is_wanted && (int)i != any->pictures.stream_index)
+        if (!is_wanted && (int)i != any->pictures.stream_index && (int)i != any->clock_stream)
             any->input->format->streams[i]->discard = AVDISCARD_ALL;
     }
     return KN_OK;

@@ -30,6 +30,7 @@
 struct rendition {
     const char *uri; // of its media playlist; in the harvest's arena
     struct kn_cue_list list;
+    size_t n_bytes; // of its segments
     bool is_read;
 };
 
@@ -206,9 +207,14 @@ static kn_code rendition_read(struct kn_harvest *harvest, struct hls *hls, struc
         line = kn_line_trim(line);
         if (line.n == 0 || line.text[0] == '#')
             continue;
+        if (hls->env.stop && atomic_load_explicit(hls->env.stop, memory_order_relaxed))
+            return kn_fail(err, KN_ECANCELED, "stopped");
         kn_auto(kn_buf_clear) struct kn_buf segment = {0};
         struct kn_error reason = {0};
         rc = address_load(hls, rendition->uri, line.text, line.n, KN_MAX_CAPTION_BYTES, &segment, &reason);
+        rendition->n_bytes += segment.len;
+        if (rc == KN_OK && rendition->n_bytes > KN_MAX_CAPTION_BYTES)
+            rc = kn_fail(&reason, KN_ELIMIT, "more than %d MiB of captions", KN_MAX_CAPTION_BYTES >> 20);
         if (rc == KN_OK)
             rc = segment_read(hls, rendition, &segment, &reason);
         if (rc == KN_EMEDIA || rc == KN_ENOTFOUND) {

@@ -249,7 +249,7 @@ static kn_code captions(const struct options *options, json_t **out_result, stru
         .program = reader,
         .catches_signals = true,
         .keeps_existing = !options->overwrites,
-        .has_no_folders = true,
+        .is_brief = true,
     };
     // Most captions want no media libraries, whose loading takes longer than the work itself.
     if (reader && kn_fs_exists(reader)) {

@@ -285,6 +285,12 @@ kn_code kn_keeper_new(struct kn_keeper **out, struct kn_loop *loop, const char *
     return rc;
 }
 
+void kn_keeper_dismiss(struct kn_keeper *keeper)
+{
+    if (keeper->pid > 0)
+        (void)kill(keeper->pid, SIGKILL); // not reaped yet, so the number is still its own
+}
+
 void kn_keeper_free(struct kn_keeper **keeper)
 {
     struct kn_keeper *k = *keeper;

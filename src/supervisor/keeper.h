@@ -35,6 +35,8 @@ struct kn_kept {
 /* `program`: path of kinora-worker; copied. The nursery is started now. */
 kn_code kn_keeper_new(struct kn_keeper **out, struct kn_loop *loop, const char *program,
                       struct kn_error *err);
+/* Nobody needs the nursery any more: its end begins now, and kn_keeper_free() finds it over. The loop must not run again. */
+void kn_keeper_dismiss(struct kn_keeper *keeper);
 /* Kills what still lives. No callback comes any more. */
 void kn_keeper_free(struct kn_keeper **keeper);
 

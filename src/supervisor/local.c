@@ -114,14 +114,14 @@ static kn_code local_start(struct local *local, const char *kind, const json_t *
 {
     kn_code rc = local->config->catches_signals ? signals_catch(local, err) : KN_OK;
     if (rc == KN_OK)
-        rc = kn_loop_new(&local->loop, N_POOL, err);
+        rc = kn_loop_new(&local->loop, local->config->is_brief ? 0 : N_POOL, err);
     if (rc == KN_OK)
         rc = kn_keeper_new(&local->keeper, local->loop, local->config->program, err);
     if (rc == KN_OK)
         rc = kn_path_files_new(&local->files, local->config->client, err);
     if (rc == KN_OK && local->config->keeps_existing)
         kn_path_files_keep_existing(local->files);
-    if (rc == KN_OK && !local->config->has_no_folders)
+    if (rc == KN_OK && !local->config->is_brief)
         rc = folders_make(local, err);
     if (rc)
         return rc;
@@ -165,6 +165,7 @@ kn_code kn_local_run(const struct kn_local_config *config, const char *kind, con
         rc = local.rc;
         if (rc && err)
             *err = local.error;
+        kn_keeper_dismiss(local.keeper);
         if (rc == KN_OK)
             rc = kn_path_files_publish(local.files, err);
         *out_result = KN_TAKE(local.result);

@@ -19,7 +19,9 @@ struct kn_local_config {
     // SIGINT, SIGTERM and SIGHUP end the run cleanly while it lasts, instead of this process.
     bool catches_signals;
     bool keeps_existing;           // outputs whose name is taken are refused: KN_ECONFLICT
-    bool has_no_folders;           // the job keeps nothing in files: no scratch folder is made for it
+    // A job of moments on local files that keeps nothing: no scratch folder is made for it, and its questions (open
+    // this, name that) are answered without a pool of threads.
+    bool is_brief;
     // Called on the caller's thread. `detail` is JSON text or NULL. May be NULL.
     void (*progressed)(void *context, double fraction, const char *detail);
     void *context;

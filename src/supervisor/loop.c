@@ -149,6 +149,11 @@ bool kn_loop_work(struct kn_loop *loop, kn_loop_fn work, kn_loop_fn done, void *
         return false;
     *message = (struct message){.work = work, .done = done, .context = context};
     loop->n_working++;
+    if (loop->n_threads == 0) {
+        work(context);
+        loop_put(loop, message);
+        return true;
+    }
     (void)pthread_mutex_lock(&loop->work_lock);
     queue_put(&loop->work, message);
     (void)pthread_cond_signal(&loop->has_work);
@@ -299,6 +304,8 @@ static kn_code loop_start(struct kn_loop *loop, int n_pool, struct kn_error *err
     if (loop->epoll_fd < 0 || loop->wake_fd < 0 ||
         epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event) != 0)
         return kn_fail_errno(err, errno, "cannot make an event loop");
+    if (n_pool == 0)
+        return KN_OK;
     loop->threads = calloc((size_t)n_pool, sizeof(*loop->threads));
     if (!loop->threads)
         return kn_fail(err, KN_ENOMEM, "no memory for %d threads", n_pool);

@@ -14,7 +14,7 @@
 
 struct kn_loop;
 
-/* `n_pool` threads, at least 1, started now. */
+/* `n_pool` threads, started now. 0: work is done by the loop's thread, where none of it takes long. */
 kn_code kn_loop_new(struct kn_loop **out, int n_pool, struct kn_error *err);
 /* Waits for work under way and calls its `done`; call it on the loop's thread, or after it ended. */
 void kn_loop_free(struct kn_loop **loop);

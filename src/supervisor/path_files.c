@@ -20,8 +20,9 @@
 // Descriptors of nameless outputs that are kept open; a job with more (HLS segments) hides the rest
 // under names, for descriptors run out.
 #define MAX_NAMELESS 128
-// Flushes that wait for the disk together: it answers several as fast as one.
-#define N_FLUSHERS 8
+// Flushes that wait for the disk together: it answers several as fast as one. Starting more threads takes longer than
+// they save.
+#define N_FLUSHERS 4
 
 struct staged {
     struct staged *next;

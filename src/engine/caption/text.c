@@ -413,6 +413,18 @@ static void code_page_decode(struct kn_buf *out, const char *bytes, size_t n, co
             kn_caption_put(out, REPLACEMENT);
 }
 
+// ASCII without zeros: the same in every encoding that is looked for, and most of what films hold.
+static bool is_plain(const char *text, size_t n)
+{
+    unsigned char all = 0;
+    bool has_zero = false;
+    for (size_t i = 0; i < n; i++) {
+        all |= (unsigned char)text[i];
+        has_zero |= text[i] == '\0';
+    }
+    return all < 0x80 && !has_zero;
+}
+
 kn_code kn_caption_decode(struct kn_buf *out, const void *bytes, size_t n, const char *language,
                           char out_encoding[40], struct kn_error *err)
 {
@@ -426,7 +438,9 @@ kn_code kn_caption_decode(struct kn_buf *out, const void *bytes, size_t n, const
         at += blank + 3;
         n -= blank + 3;
     }
-    if (!marked(out, (const uint8_t *)at, n, out_encoding)) {
+    if (is_plain(at, n)) {
+        kn_buf_add(out, at, n);
+    } else if (!marked(out, (const uint8_t *)at, n, out_encoding)) {
         kn_auto(kn_buf_clear) struct kn_buf plain = {0};
         if (!kn_is_utf8(at, n))
             code_page_decode(&plain, at, n, language, out_encoding);

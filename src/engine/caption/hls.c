@@ -175,7 +175,7 @@ static kn_code segment_read(struct hls *hls, struct rendition *rendition, const 
     char encoding[40];
     const size_t n_before = list->n_cues;
     const char *first_header = list->header;
-    kn_code rc = kn_caption_decode(&text, bytes->data, bytes->len, NULL, encoding, err);
+    kn_code rc = kn_caption_decode(&text, kn_buf_text(bytes), bytes->len, NULL, encoding, err);
     if (rc == KN_OK)
         rc = kn_vtt_read(list, kn_buf_text(&text), text.len, err);
     if (rc != KN_OK)

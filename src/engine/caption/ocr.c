@@ -32,7 +32,7 @@ static const char *const folders[] = {
 // upright, stand so close that blanks are lost: they need more than they have.
 #define UPRIGHT_WIDTH 0.8
 #define ITALIC_WIDTH 1.08
-// A line of which the least sure word is less sure is read again; 1 line in 15, and nearly all that are misread.
+// A line of which the least sure word is less sure is read again: 1 line in 15, and most of those misread upright.
 #define SURE 0.9
 
 /* ---- the library ---- */

@@ -16,6 +16,7 @@ from service import KINORA
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../tests/support"))
 import sup  # noqa: E402
+from edit_distance import distance  # noqa: E402
 
 N_CUES = 30 if measure.QUICK else 100
 LOOKS = {
@@ -46,15 +47,6 @@ def sentences():
 def chinese_sentences():
     dice = random.Random(5)
     return ["{}{}\n{}{}".format(*map(dice.choice, CHINESE)) for _ in range(N_CUES)]
-
-
-def distance(a, b):
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a):
-        row, above = [i + 1], row
-        for j, y in enumerate(b):
-            row.append(min(row[j] + 1, above[j + 1] + 1, above[j] + (x != y)))
-    return row[-1]
 
 
 def texts_of(path):

@@ -5,11 +5,11 @@
  * Writers put their transaction function on a list and wait. The writer thread takes what is on the
  * list, runs each function inside a savepoint of one transaction, and commits once: one fsync for
  * all. While it waits for the disk the next group gathers, so that groups grow with the load and a
- * lone writer waits for nobody. A group that is relaxed as a whole waits for no disk either: its pages
- * lie in the log before those of the next group, whose fsync covers them. A function that fails undoes
- * its savepoint only. When SQLite gives
- * up the whole transaction (disk full, I/O error), each function is run again in a transaction of
- * its own, so that the one at fault is the only one to suffer.
+ * lone writer waits for nobody. A group that is relaxed as a whole waits for no disk either: its
+ * pages lie in the log before those of the next group, whose fsync covers them. A function that fails
+ * undoes its savepoint only. When SQLite gives up the whole transaction (disk full, I/O error), each
+ * function is run again in a transaction of its own, so that the one at fault is the only one to
+ * suffer.
  *
  * The database file is held by a lock on a file beside it: locks on the database itself are
  * SQLite's, and closing any other descriptor of that file would drop them.

@@ -14,7 +14,6 @@
 #include "base/time.h"
 #include "events/compose.h"
 #include "support/api_server.h"
-#include "usage/usage.h"
 
 #define SOURCES "[{\"URI\":\"oss://films/in/film.mkv\"}]"
 #define TARGETS                                                                                    \
@@ -24,20 +23,13 @@
 
 static struct api_server server;
 
-/* As serve.c wires it. */
-static kn_code on_job(struct kn_tx *tx, const struct kn_job *job, void *source, struct kn_error *err)
-{
-    kn_code rc = kn_events_on_job(tx, job, source, err);
-    return rc == KN_OK ? kn_usage_on_job(tx, job, err) : rc;
-}
-
 static int start(void **state)
 {
     (void)state;
     static struct kn_event_source source = {
         .account_id = 1000000000000001, .region = "cn-shanghai", .task_error = kn_wire_error_of_task};
     api_server_start(&server);
-    kn_jobs_set_hook(server.jobs, on_job, &source);
+    api_server_tell(&server, &source);
     return 0;
 }
 

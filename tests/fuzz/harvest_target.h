@@ -4,39 +4,18 @@
  * window, has a track, and no more bytes than the limit; the window never shows more than the film has.
  */
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "engine/caption/harvest_part.h"
-
-struct film_bytes {
-    const uint8_t *bytes; // borrowed
-    size_t n;
-};
-
-static kn_code film_read_at(struct kn_source *source, int64_t offset, void *out, size_t n, size_t *out_got,
-                            struct kn_error *err)
-{
-    (void)err;
-    const struct film_bytes *film = source->impl;
-    *out_got = 0;
-    if (offset >= (int64_t)film->n)
-        return KN_OK;
-    *out_got = film->n - (size_t)offset < n ? film->n - (size_t)offset : n;
-    memcpy(out, film->bytes + offset, *out_got);
-    return KN_OK;
-}
+#include "fuzz/memory_source.h"
 
 static void harvest_all(const uint8_t *bytes, size_t n)
 {
-    struct film_bytes film = {bytes, n};
-    struct kn_source *source = calloc(1, sizeof(*source));
-    assert(source);
+    struct memory_file film = {bytes, n};
+    struct kn_source *source = memory_source(&film, "film");
     // The last byte says whether the size is known, as of a file, or not, as of some servers.
-    const bool has_size = n == 0 || bytes[n - 1] % 2 == 0;
-    *source = (struct kn_source){.fd = -1, .size_bytes = has_size ? (int64_t)n : -1, .uri = strdup("film"),
-                                 .read_at = film_read_at, .impl = &film};
+    if (n && bytes[n - 1] % 2)
+        source->size_bytes = -1;
     kn_auto(kn_harvest_free) struct kn_harvest *harvest = NULL;
     struct kn_error err = {0};
     if (kn_harvest_open(&harvest, &source, NULL, &err) != KN_OK) {

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "engine/caption/hls.h"
+#include "fuzz/memory_source.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 kn_code __wrap_kn_input_open(struct kn_input **out_input, const char *uri, const struct kn_input_env *env,
@@ -25,23 +26,6 @@ kn_code __wrap_kn_input_open(struct kn_input **out_input, const char *uri, const
     return kn_fail(err, KN_EMEDIA, "'%s' is no film", uri);
 }
 
-struct files {
-    const uint8_t *at; // borrowed: what has not been opened yet
-    size_t n;
-};
-
-static kn_code part_read_at(struct kn_source *source, int64_t offset, void *out, size_t n, size_t *out_got,
-                            struct kn_error *err)
-{
-    (void)err;
-    const struct files *part = source->impl;
-    const size_t left = offset < (int64_t)part->n ? part->n - (size_t)offset : 0;
-    *out_got = left < n ? left : n;
-    if (*out_got)
-        memcpy(out, part->at + offset, *out_got);
-    return KN_OK;
-}
-
 static void part_release(struct kn_source *source)
 {
     free(source->impl);
@@ -49,27 +33,24 @@ static void part_release(struct kn_source *source)
 
 static kn_code part_open(void *impl, const char *uri, struct kn_source **out, struct kn_error *err)
 {
-    struct files *files = impl, *part = malloc(sizeof(*part));
-    assert(part && !strstr(uri, "/../"));
-    if (files->n == 0) {
-        free(part);
+    struct memory_file *rest = impl; // what has not been opened yet
+    assert(strstr(uri, "://") || !strstr(uri, "/../")); // files stay beside the playlist
+    if (rest->n == 0)
         return kn_fail(err, KN_ENOTFOUND, "no such file");
-    }
-    const uint8_t *end = memchr(files->at, 1, files->n);
-    *part = (struct files){.at = files->at, .n = end ? (size_t)(end - files->at) : files->n};
-    files->n -= part->n + (end != NULL);
-    files->at += part->n + (end != NULL);
-    struct kn_source *source = calloc(1, sizeof(*source));
-    assert(source);
-    *source = (struct kn_source){.fd = -1, .size_bytes = (int64_t)part->n, .uri = strdup(uri),
-                                 .read_at = part_read_at, .release = part_release, .impl = part};
-    *out = source;
+    struct memory_file *part = malloc(sizeof(*part));
+    assert(part);
+    const uint8_t *end = memchr(rest->bytes, 1, rest->n);
+    *part = (struct memory_file){.bytes = rest->bytes, .n = end ? (size_t)(end - rest->bytes) : rest->n};
+    rest->n -= part->n + (end != NULL);
+    rest->bytes += part->n + (end != NULL);
+    *out = memory_source(part, uri);
+    (*out)->release = part_release;
     return KN_OK;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
-    struct files files = {bytes, n};
+    struct memory_file files = {bytes, n};
     const struct kn_input_env env = {.open = part_open, .impl = &files};
     kn_auto(kn_harvest_free) struct kn_harvest *harvest = NULL;
     kn_auto(kn_source_free) struct kn_source *source = NULL;

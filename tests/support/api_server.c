@@ -22,6 +22,7 @@
 #include "base/time.h"
 #include "support/spec_check.h"
 #include "support/test_database.h"
+#include "usage/usage.h"
 
 /* ---- the server ---- */
 
@@ -72,6 +73,17 @@ void api_server_start_limited(struct api_server *server, const struct api_limits
     (void)kn_copy(server->host, sizeof(server->host), server->url + strlen("http://"));
     const struct kn_http_client_config client = {.trusts_all = true};
     assert_int_equal(kn_http_client_new(&server->client, &client, &err), KN_OK);
+}
+
+static kn_code on_job(struct kn_tx *tx, const struct kn_job *job, void *source, struct kn_error *err)
+{
+    kn_code rc = kn_events_on_job(tx, job, source, err);
+    return rc == KN_OK ? kn_usage_on_job(tx, job, err) : rc;
+}
+
+void api_server_tell(struct api_server *server, struct kn_event_source *source)
+{
+    kn_jobs_set_hook(server->jobs, on_job, source);
 }
 
 void api_server_stop(struct api_server *server)

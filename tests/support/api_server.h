@@ -11,6 +11,7 @@
 
 #include "access/access.h"
 #include "api/api.h"
+#include "events/compose.h"
 #include "http/client.h"
 #include "http/server.h"
 #include "jobs/jobs.h"
@@ -36,6 +37,8 @@ struct api_limits {
 };
 void api_server_start_limited(struct api_server *server, const struct api_limits *limits);
 void api_server_start(struct api_server *server); // the database is test_database_url()'s
+/* Jobs are announced and counted as serve.c has it; `source` is borrowed until the server stops. */
+void api_server_tell(struct api_server *server, struct kn_event_source *source);
 void api_server_stop(struct api_server *server);
 
 enum api_form {

@@ -562,7 +562,8 @@ static kn_code open_with_libavformat(struct kn_harvest *harvest, const char *uri
     facts->container = any->input->format->iformat->name;
     // A file of captions alone has no other beginning than zero: its first caption's time is kept. A transport
     // stream's clock begins anywhere.
-    if ((any->input->format->iformat->flags & AVFMT_TS_DISCONT) || kn_input_stream(any->input, AVMEDIA_TYPE_VIDEO, 0) || kn_input_stream(any->input, AVMEDIA_TYPE_AUDIO, 0))
+    if ((any->input->format->iformat->flags & AVFMT_TS_DISCONT) ||
+        kn_input_stream(any->input, AVMEDIA_TYPE_VIDEO, 0) || kn_input_stream(any->input, AVMEDIA_TYPE_AUDIO, 0))
         facts->start_us = kn_input_start_us(any->input);
     facts->end_us = kn_input_duration_us(any->input);
     rc = add_tracks(any, err);

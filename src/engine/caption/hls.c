@@ -155,9 +155,9 @@ static bool text_is_equal(const struct kn_cue *a, const struct kn_cue *b)
 }
 
 // Whether a cue before has it already, or goes on with it.
-static bool is_known(struct kn_cue_list *list, size_t from, size_t n_before, const struct kn_cue *cue)
+static bool is_known(struct kn_cue_list *list, size_t n_before, const struct kn_cue *cue)
 {
-    for (size_t i = n_before; i-- > 0 && n_before - i <= LOOK_BACK && i >= from;) {
+    for (size_t i = n_before; i-- > 0 && n_before - i <= LOOK_BACK;) {
         struct kn_cue *before = &list->cues[i];
         if (!text_is_equal(before, cue) || cue->end_us == KN_NO_TIME || before->end_us == KN_NO_TIME ||
             cue->start_us < before->start_us || cue->start_us > before->end_us + KN_CUE_MAX_BLINK_US)
@@ -187,7 +187,7 @@ static kn_code segment_read(struct hls *hls, struct rendition *rendition, const 
         struct kn_cue cue = list->cues[i];
         cue.start_us += cue.start_us == KN_NO_TIME ? 0 : offset_us;
         cue.end_us += cue.end_us == KN_NO_TIME ? 0 : offset_us;
-        if (cue.is_comment || is_known(list, 0, n_before, &cue))
+        if (cue.is_comment || is_known(list, n_before, &cue))
             continue;
         list->cues[kept++] = cue;
     }

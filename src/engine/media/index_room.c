@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/time.h"
 
 // A chunk ends before it would reach this (build_chunks()).
@@ -136,7 +137,7 @@ static void tally_scale(struct kn_index_tally *t, double factor)
 {
     int64_t *const counts[] = {&t->n_samples, &t->n_keys, &t->n_steps,
                                &t->n_offsets, &t->n_chunks, &t->n_chunk_sizes};
-    for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
+    for (size_t i = 0; i < KN_COUNT(counts); i++)
         if (*counts[i] > 4) // a few runs are the edges of what was made up
             *counts[i] = (int64_t)ceil((double)*counts[i] * factor);
 }

@@ -15,6 +15,8 @@ import sys
 import unittest
 
 KINORA, SOURCE = sys.argv[1], sys.argv[2]
+sys.path.insert(0, os.path.join(SOURCE, "tests/support"))
+from edit_distance import distance  # noqa: E402
 MEDIA = os.path.realpath(os.path.join(SOURCE, "../shared/media/captions"))
 
 # Ends that no data says: the expected file has what one program made of it.
@@ -51,16 +53,6 @@ def captions(*args):
     done = subprocess.run([KINORA, "captions", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           timeout=60)
     return done.returncode, done.stdout.split("\n"), done.stderr
-
-
-def distance(a, b):
-    """Characters to insert, delete or replace."""
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a):
-        row, above = [i + 1], row
-        for j, y in enumerate(b):
-            row.append(min(row[j] + 1, above[j + 1] + 1, above[j] + (x != y)))
-    return row[-1]
 
 
 def folder(name):

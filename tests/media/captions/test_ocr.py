@@ -17,6 +17,7 @@ import unittest
 KINORA, SOURCE = sys.argv[1], sys.argv[2]
 sys.path.insert(0, os.path.join(SOURCE, "tests/support"))
 import sup  # noqa: E402
+from edit_distance import distance  # noqa: E402
 
 SENTENCES = [
     "I'll tell you what I know.",
@@ -46,15 +47,6 @@ PLAIN = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"
 
 def has_model(name):
     return bool(glob.glob(f"/usr/share/tesseract-ocr/*/tessdata/{name}.traineddata"))
-
-
-def distance(a, b):
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a):
-        row, above = [i + 1], row
-        for j, y in enumerate(b):
-            row.append(min(row[j] + 1, above[j + 1] + 1, above[j] + (x != y)))
-    return row[-1]
 
 
 def captions(*args):

@@ -12,23 +12,13 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "support/local_context.h"
+#include "support/quoted_json.h"
 #include "worker/task.h"
 
 #define EXTRACT(targets, source, target)                                                           \
     "{'Kind':'extract','Targets':[" targets "],'Spec':{'Format':'webvtt','Sources':[{'Uri':'" source  \
     "','Target':'" target "'}]}}"
 #define CONVERT "{'Kind':'convert','Targets':[1],'Spec':{'Inputs':[]}}"
-
-// Single quotes stand for double ones.
-static json_t *quoted(const char *text)
-{
-    kn_auto(kn_buf_clear) struct kn_buf b = {0};
-    for (; *text; text++)
-        kn_buf_putc(&b, *text == '\'' ? '"' : *text);
-    json_t *value = json_loads(kn_buf_text(&b), 0, NULL);
-    assert_non_null(value);
-    return value;
-}
 
 static void captions_write(const char *path)
 {

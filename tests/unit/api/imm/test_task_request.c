@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "features/convert/convert_spec.h"
 #include "features/extract/extract_spec.h"
+#include "support/quoted_json.h"
 
 static int n_looked;
 
@@ -30,19 +31,6 @@ static kn_code uploaded(void *context, const struct kn_uri *source, int64_t *out
     (void)source;
     n_looked++;
     return kn_time_parse_iso("2025-01-02T03:04:05Z", out_us) ? KN_OK : kn_fail(err, KN_EBUG, "no time");
-}
-
-// Single quotes stand for double ones.
-static json_t *quoted(const char *text)
-{
-    kn_auto(kn_buf_clear) struct kn_buf b = {0};
-    for (; *text; text++)
-        kn_buf_putc(&b, *text == '\'' ? '"' : *text);
-    json_error_t why;
-    json_t *value = json_loads(kn_buf_text(&b), 0, &why);
-    if (!value)
-        fail_msg("%s in %s", why.text, kn_buf_text(&b));
-    return value;
 }
 
 static kn_code read_with(json_t **out, const char *sources, const char *targets, const char *tags, struct kn_error *err)

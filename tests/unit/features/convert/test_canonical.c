@@ -11,23 +11,12 @@
 #include "base/time.h"
 #include "features/convert/canonical.h"
 #include "features/convert/convert_spec.h"
+#include "support/quoted_json.h"
 
 static const char *const oss_hosts[] = {"oss.example.com", NULL};
 static const struct kn_convert_site site = {.oss_hosts = oss_hosts, .job_id = "0123abcd"};
 
-// A Config with one input "video" and one File group; single quotes stand for double ones.
-static json_t *quoted(const char *text)
-{
-    kn_auto(kn_buf_clear) struct kn_buf b = {0};
-    for (; *text; text++)
-        kn_buf_putc(&b, *text == '\'' ? '"' : *text);
-    json_error_t why;
-    json_t *value = json_loads(kn_buf_text(&b), 0, &why);
-    if (!value)
-        fail_msg("%s in %s", why.text, kn_buf_text(&b));
-    return value;
-}
-
+// A Config with one input "video" and one File group.
 static json_t *with_output(const char *members)
 {
     kn_auto(kn_buf_clear) struct kn_buf b = {0};

@@ -93,7 +93,7 @@ static json_t *file_json(const json_t *file)
 {
     static const char *const names[] = {"StreamIndex", "Language",        "CodecName", "Kind", "Title",
                                         "Default",     "Forced",          "Channel",   "Cues", "Confidence",
-                                        "Problems",    "HearingImpaired", "Code",      "Message"};
+                                        "Problems",    "HearingImpaired", "Code",      "Message", "ForcedCues"};
     json_t *out = json_object();
     for (size_t i = 0; i < KN_COUNT(names); i++)
         if (json_object_get(file, names[i]))

@@ -31,6 +31,7 @@ struct kn_bitmap_reader {
     int64_t stage_us;        // when it came to look as it does
     int width, height;
     enum kn_caption_codec codec;
+    bool sees_forced;        // and nothing else
 };
 
 void kn_bitmap_clear(struct kn_bitmap *bitmap)
@@ -106,6 +107,11 @@ void kn_bitmap_reader_free(struct kn_bitmap_reader **reader)
     *reader = NULL;
 }
 
+void kn_bitmap_reader_see_forced(struct kn_bitmap_reader *reader)
+{
+    reader->sees_forced = true;
+}
+
 /* ---- pictures ---- */
 static kn_code object_take(struct kn_bitmap_object *object, const AVSubtitleRect *rect, struct kn_error *err)
 {
@@ -138,10 +144,12 @@ static bool is_picture(const AVSubtitleRect *rect)
         (int64_t)rect->w * rect->h <= KN_MAX_BITMAP_PX;
 }
 
-static kn_code bitmap_take(struct kn_bitmap *bitmap, const AVSubtitle *subtitle, struct kn_error *err)
+static kn_code bitmap_take(struct kn_bitmap *bitmap, const AVSubtitle *subtitle, bool sees_forced,
+                           struct kn_error *err)
 {
     for (unsigned i = 0; i < subtitle->num_rects && bitmap->n_objects < KN_MAX_BITMAP_OBJECTS; i++) {
-        if (!is_picture(subtitle->rects[i]))
+        if (!is_picture(subtitle->rects[i]) ||
+            (sees_forced && !(subtitle->rects[i]->flags & AV_SUBTITLE_FLAG_FORCED)))
             continue;
         const kn_code rc = object_take(&bitmap->objects[bitmap->n_objects], subtitle->rects[i], err);
         if (rc != KN_OK) {
@@ -293,7 +301,7 @@ static kn_code subtitle_take(struct kn_bitmap_reader *reader, const AVSubtitle *
             : packet->duration_us > 0 ? packet->start_us + packet->duration_us
                                       : KN_NO_TIME,
     };
-    const kn_code rc = bitmap_take(&next, subtitle, err);
+    const kn_code rc = bitmap_take(&next, subtitle, reader->sees_forced, err);
     if (rc != KN_OK)
         return rc;
     if (shown_goes_on(reader, &next) || shown_grows(reader, &next)) {

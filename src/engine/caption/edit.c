@@ -55,6 +55,15 @@ void kn_cue_list_scale(struct kn_cue_list *list, double factor)
     }
 }
 
+void kn_cue_list_keep_forced(struct kn_cue_list *list)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->n_cues; i++)
+        if (list->cues[i].is_forced && kept++ != i)
+            list->cues[kept - 1] = list->cues[i];
+    list->n_cues = kept;
+}
+
 /* ---- what is said ---- */
 // The text of a cue, and which of its bytes stay.
 struct draft {

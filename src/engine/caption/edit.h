@@ -8,6 +8,9 @@ size_t kn_cue_list_shift(struct kn_cue_list *list, int64_t offset_us);
 /* All times multiplied, as when a film made for 24 frames a second runs at 25 (factor 0.96). */
 void kn_cue_list_scale(struct kn_cue_list *list, double factor);
 
+/* Without cues that are not forced. */
+void kn_cue_list_keep_forced(struct kn_cue_list *list);
+
 /*
  * Without what only those who cannot hear need: sounds in brackets, also over several lines, names in
  * capitals before a colon, sung lines between notes. Lines and cues that become empty go, a dash that

@@ -38,12 +38,20 @@ struct kn_ocr_stream {
     struct caption *captions;         // owned
     size_t n_captions, captions_capacity;
     bool corrects;
+    struct kn_error refusal;          // why no picture can be read; empty when they can
     struct kn_ocr_facts facts;
     double confidence; // summed over all cues
     int64_t n_cues;
 };
 
 /* ---- its life ---- */
+static kn_code refuse(const struct kn_ocr_stream *stream, struct kn_error *err)
+{
+    if (err)
+        *err = stream->refusal;
+    return stream->refusal.code;
+}
+
 kn_code kn_ocr_stream_new(struct kn_ocr_stream **out_stream, struct kn_cue_list *list,
                           const struct kn_harvest_track *track, const struct kn_ocr_options *options,
                           struct kn_error *err)
@@ -64,17 +72,21 @@ kn_code kn_ocr_stream_new(struct kn_ocr_stream **out_stream, struct kn_cue_list 
     stream->list = list;
     stream->corrects = options->corrects;
     list->codec = track->facts.codec;
-    kn_code rc = kn_ocr_check(err);
+    kn_code rc = kn_ocr_check(&stream->refusal);
     if (rc == KN_OK)
-        rc = kn_ocr_language(language, &list->arena, &how.names, err);
-    if (rc == KN_OK)
-        rc = kn_bitmap_reader_new(&stream->bitmaps, track->facts.codec, track->private_bytes, track->n_private,
-                                  track->width_px, track->height_px, err);
+        rc = kn_ocr_language(language, &list->arena, &how.names, &stream->refusal);
+    if (rc != KN_OK && (rc != KN_EUNSUP || !options->forced_only)) // else there may be none to be read
+        return refuse(stream, err);
+    rc = kn_bitmap_reader_new(&stream->bitmaps, track->facts.codec, track->private_bytes, track->n_private,
+                              track->width_px, track->height_px, err);
     if (rc == KN_OK)
         rc = kn_ocr_pages_new(&stream->pages, &how, err);
-    if (rc == KN_OK)
-        *out_stream = KN_TAKE(stream);
-    return rc;
+    if (rc != KN_OK)
+        return rc;
+    if (options->forced_only)
+        kn_bitmap_reader_see_forced(stream->bitmaps);
+    *out_stream = KN_TAKE(stream);
+    return KN_OK;
 }
 
 void kn_ocr_stream_free(struct kn_ocr_stream **stream)
@@ -130,6 +142,8 @@ static kn_code part_add(struct kn_ocr_stream *stream, const struct kn_bitmap *bi
     kn_code rc = kn_ink_make(&ink, object, err);
     if (rc != KN_OK || !ink.pixels)
         return rc;
+    if (stream->refusal.code != KN_OK)
+        return refuse(stream, err);
     rc = kn_ocr_pages_add(stream->pages, &ink, &part.page, err);
     if (rc != KN_OK)
         return rc;

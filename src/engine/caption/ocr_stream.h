@@ -17,6 +17,7 @@ struct kn_ocr_options {
     const char *language; // instead of the track's own; NULL: the track's
     const char *fallback; // when neither says one; NULL for none
     bool corrects;        // ocr_text.h
+    bool forced_only;     // of its pictures those that are forced
     int n_threads;        // at most; at least 1
     // Asked and told while kn_ocr_stream_end() reads, the first by any thread; may be NULL.
     bool (*is_cancelled)(void *impl);
@@ -37,7 +38,8 @@ struct kn_ocr_stream;
  *   list   borrowed until kn_ocr_stream_free(): cues are added to it
  *   track  borrowed during the call
  *
- * KN_EUNSUP as kn_ocr_language(), kn_ocr_new()
+ * KN_EUNSUP as kn_ocr_language(), kn_ocr_new(); with `forced_only` not before a picture is to be read, and then
+ * of the calls below
  */
 kn_code kn_ocr_stream_new(struct kn_ocr_stream **out_stream, struct kn_cue_list *list,
                           const struct kn_harvest_track *track, const struct kn_ocr_options *options,

@@ -34,7 +34,7 @@ struct look {
     double x, y, w, h;   // of the region, fractions of the frame; NAN unsaid
     enum kn_writing writing;
     bool is_preserved;   // xml:space
-    bool is_hidden;
+    bool is_hidden, is_forced;
     enum ruby ruby;
     const char *language;
 };
@@ -229,6 +229,8 @@ static void property_apply(struct reader *reader, struct look *look, const char 
         look->is_hidden = strcmp(value, "hidden") == 0;
     } else if (strcmp(name, "display") == 0) {
         look->is_hidden = strcmp(value, "none") == 0;
+    } else if (strcmp(name, "forcedDisplay") == 0) { // IMSC 1.1, 8.2
+        look->is_forced = strcmp(value, "true") == 0;
     } else if (strcmp(name, "ruby") == 0) {
         ruby_apply(look, value);
     }
@@ -415,6 +417,7 @@ static kn_code cue_end(struct reader *reader, const xmlNode *node, struct span s
     cue->start_us = span.begin_us;
     cue->end_us = span.end_us;
     cue->language = look->language;
+    cue->is_forced = look->is_forced;
     place_set(&cue->place, look);
     kn_auto(xml_text_free) char *id = (char *)xmlGetNsProp((xmlNodePtr)node, (const xmlChar *)"id", XML_XML_NAMESPACE);
     cue->id = kn_arena_strdup(&list->arena, id);

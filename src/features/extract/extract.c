@@ -99,12 +99,13 @@ static void list_describe(json_t *file, const struct kn_cue_list *list)
 {
     json_t *warnings = json_array();
     int64_t end_us = 0;
-    size_t n = 0;
+    size_t n = 0, n_forced = 0;
     for (size_t i = 0; i < list->n_warnings; i++)
         (void)json_array_append_new(
             warnings, json_pack("{s:i, s:s}", "Line", list->warnings[i].line, "Text", list->warnings[i].text));
     for (size_t i = 0; i < list->n_cues; i++) {
         n += !list->cues[i].is_comment;
+        n_forced += list->cues[i].is_forced;
         if (!list->cues[i].is_comment && list->cues[i].end_us > end_us)
             end_us = list->cues[i].end_us;
     }
@@ -112,6 +113,10 @@ static void list_describe(json_t *file, const struct kn_cue_list *list)
     (void)json_object_set_new(file, "Encoding", json_string(list->encoding ? list->encoding : ""));
     (void)json_object_set_new(file, "Language", json_string(list->track.language));
     (void)json_object_set_new(file, "Cues", json_integer((json_int_t)n));
+    if (n_forced > 0)
+        (void)json_object_set_new(file, "ForcedCues", json_integer((json_int_t)n_forced));
+    if (n_forced > 0 && n_forced == n)
+        (void)json_object_set_new(file, "Forced", json_true());
     (void)json_object_set_new(file, "StartUs", json_integer(list->n_cues ? list->cues[0].start_us : 0));
     (void)json_object_set_new(file, "EndUs", json_integer(end_us));
     (void)json_object_set_new(file, "Problems", json_integer((json_int_t)list->n_problems));

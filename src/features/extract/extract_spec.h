@@ -16,7 +16,8 @@
  *               "Usage": [ {"Kind": "extract", "Item": "ExtractSubtitleText", "Streams"},
  *                          {"Kind": "extract", "Item": "ExtractSubtitleImage", "Seconds"} ] }   what was delivered
  * A film has a row for each stream, with "StreamIndex", "ContainerIndex", "CodecName", "Title", "Default",
- * "Forced", "HearingImpaired", "Channel" (CC1-CC4); what failed has "Code" and "Message". One
+ * "Forced" (also when every one of its cues is), "HearingImpaired", "Channel" (CC1-CC4); what failed has "Code" and
+ * "Message". "ForcedCues" counts those that are forced by themselves, if there are any. One
  * made of pictures also has "Pictures", "Unread" (those of which nothing could be read) and "Confidence", 0 to 1.
  */
 #include <stdbool.h>
@@ -54,7 +55,7 @@ struct kn_extract_spec {
     const char *ocr_language; // instead of what the streams say; NULL: what they say
     bool fixes_ocr;
     bool ignores_missing; // of `streams`, those that are not there
-    bool forced_only; // of a film: the streams marked as forced
+    bool forced_only; // of a film: the streams marked as forced, and of the others the cues marked so
 };
 
 kn_code kn_extract_spec_load(struct kn_extract_spec *spec, const json_t *object, struct kn_error *err);

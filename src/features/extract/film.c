@@ -13,6 +13,7 @@
 
 #include "base/strings.h"
 #include "engine/caption/cue_packet.h"
+#include "engine/caption/edit.h"
 #include "engine/caption/harvest_any.h"
 #include "engine/caption/ocr_stream.h"
 
@@ -27,6 +28,7 @@ struct stream {
     struct kn_cue_list lists[MAX_CHANNELS]; // one, or one for each channel
     int n_lists;          // 0: not asked for, or not to be had
     struct kn_ocr_stream *ocr; // owned; NULL for text
+    bool keeps_forced;    // of its cues those that are forced, for it is not forced as a whole
     struct kn_error error; // why it failed
 };
 
@@ -95,9 +97,16 @@ kn_code kn_film_is_one(struct kn_context *context, const char *uri, bool *out_is
 }
 
 /* ---- which streams ---- */
+// Whether the codec says of single cues that they are shown although captions are off.
+static bool marks_forced_cues(enum kn_caption_codec codec)
+{
+    return codec == KN_CAPTION_PGS || codec == KN_CAPTION_VOBSUB || codec == KN_CAPTION_MOV_TEXT ||
+        codec == KN_CAPTION_TTML;
+}
+
 static bool is_asked_for(const struct kn_extract_spec *spec, const struct kn_harvest_track *track)
 {
-    if (spec->forced_only && !track->facts.is_forced)
+    if (spec->forced_only && !track->facts.is_forced && (spec->lists_only || !marks_forced_cues(track->facts.codec)))
         return false;
     if (spec->n_streams == 0)
         return true;
@@ -122,6 +131,12 @@ static void pictures_progress(void *impl, double part)
                         (source + (film->n_ocr_read + part) / film->n_ocr) / (double)film->spec->n_sources, NULL);
 }
 
+static kn_code pictures_fail(struct stream *stream)
+{
+    return kn_error_prefix(&stream->error, "caption stream %d (%s)", stream->track->number,
+                           stream->track->facts.codec_name);
+}
+
 // Captions made of pictures: the list that OCR fills.
 static kn_code pictures_begin(struct film *film, struct stream *stream, struct kn_cue_list *list)
 {
@@ -129,16 +144,14 @@ static kn_code pictures_begin(struct film *film, struct stream *stream, struct k
         .language = film->spec->ocr_language,
         .fallback = film->source->language,
         .corrects = film->spec->fixes_ocr,
+        .forced_only = stream->keeps_forced,
         .n_threads = film->context->n_threads,
         .is_cancelled = pictures_are_cancelled,
         .progress = pictures_progress,
         .impl = film,
     };
     const kn_code rc = kn_ocr_stream_new(&stream->ocr, list, stream->track, &options, &stream->error);
-    if (rc == KN_OK)
-        return rc;
-    return kn_error_prefix(&stream->error, "caption stream %d (%s)", stream->track->number,
-                           stream->track->facts.codec_name);
+    return rc == KN_OK ? KN_OK : pictures_fail(stream);
 }
 
 static kn_code stream_begin(struct film *film, struct stream *stream)
@@ -165,10 +178,26 @@ static kn_code stream_begin(struct film *film, struct stream *stream)
     return rc == KN_OK ? kn_harvest_choose(film->harvest, track->number, err) : rc;
 }
 
+// The name for so many streams; fails when they would overwrite each other.
+static kn_code target_choose(struct film *film, int n, struct kn_error *err)
+{
+    film->target = n > 1 && film->source->target_many ? film->source->target_many : film->source->target;
+    if (!film->spec->lists_only && n > 1 && !strstr(film->target, "{streamindex}"))
+        return kn_fail(err, KN_EINVAL, "'%s' has %d caption streams: '%s' has no {streamindex} to tell them apart",
+                       film->source->uri, n, film->target);
+    return KN_OK;
+}
+
+static kn_code streams_none(const struct film *film, struct kn_error *err)
+{
+    return kn_fail_as(err, KN_EMEDIA, "NoCaptionStream", "'%s' has no %s", film->source->uri,
+                      film->spec->forced_only ? "forced captions" : "caption stream of these numbers");
+}
+
 // Begins every stream that is asked for. Those that cannot be had keep their error.
 static kn_code streams_begin(struct film *film, int *out_n_begun, struct kn_error *err)
 {
-    int n, n_asked = 0;
+    int n, n_asked = 0, n_certain = 0;
     const struct kn_harvest_track *tracks = kn_harvest_tracks(film->harvest, &n);
     *out_n_begun = 0;
     if (n == 0)
@@ -188,7 +217,9 @@ static kn_code streams_begin(struct film *film, int *out_n_begun, struct kn_erro
             stream->track = NULL;
             continue;
         }
+        stream->keeps_forced = film->spec->forced_only && !tracks[i].facts.is_forced;
         n_asked++;
+        n_certain += !stream->keeps_forced; // the others may have nothing that is forced
         if (!film->spec->lists_only && stream_begin(film, stream) == KN_OK) {
             ++*out_n_begun;
             film->n_ocr += stream->ocr != NULL;
@@ -199,14 +230,7 @@ static kn_code streams_begin(struct film *film, int *out_n_begun, struct kn_erro
             return stream->error.code;
         }
     }
-    if (n_asked == 0)
-        return kn_fail_as(err, KN_EMEDIA, "NoCaptionStream", "'%s' has no %s", film->source->uri,
-                          film->spec->forced_only ? "forced captions" : "caption stream of these numbers");
-    film->target = n_asked > 1 && film->source->target_many ? film->source->target_many : film->source->target;
-    if (!film->spec->lists_only && n_asked > 1 && !strstr(film->target, "{streamindex}"))
-        return kn_fail(err, KN_EINVAL, "'%s' has %d caption streams: '%s' has no {streamindex} to tell them apart",
-                       film->source->uri, n_asked, film->target);
-    return KN_OK;
+    return n_asked == 0 ? streams_none(film, err) : target_choose(film, n_certain, err);
 }
 
 /* ---- the pass ---- */
@@ -227,8 +251,45 @@ static kn_code packets_read(struct film *film, struct kn_error *err)
                              : kn_caption_packet(list, stream->track->facts.codec, &packet.packet, &stream->error);
             if (rc == KN_ENOMEM)
                 return kn_fail(err, rc, "no memory for the captions of '%s'", film->source->uri);
+            if (rc != KN_OK && stream->ocr)
+                (void)pictures_fail(stream);
         }
     }
+}
+
+// Finishes the stream's lists; false when it turns out to have nothing that is asked for.
+static bool stream_end(struct film *film, struct stream *stream)
+{
+    const int64_t end_us = kn_harvest_facts(film->harvest).end_us;
+    size_t n_cues = 0;
+    for (int i = 0; i < stream->n_lists && stream->error.code == KN_OK; i++) {
+        struct kn_cue_list *list = &stream->lists[i];
+        const kn_code rc = stream->ocr ? kn_ocr_stream_end(stream->ocr, end_us, &stream->error)
+                                       : kn_caption_end(list, end_us, &stream->error);
+        if (rc != KN_OK && stream->ocr)
+            (void)pictures_fail(stream);
+        if (stream->keeps_forced)
+            kn_cue_list_keep_forced(list);
+        n_cues += list->n_cues;
+    }
+    film->n_ocr_read += stream->ocr != NULL;
+    return !stream->keeps_forced || n_cues > 0 || stream->error.code != KN_OK;
+}
+
+static kn_code streams_end(struct film *film, struct kn_error *err)
+{
+    int n = 0;
+    for (int i = 0; i < film->n_streams; i++) {
+        struct stream *stream = &film->streams[i];
+        if (stream->track && !stream_end(film, stream))
+            stream->track = NULL;
+        if (stream->error.code == KN_ECANCELED)
+            return kn_fail(err, KN_ECANCELED, "stopped");
+        n += stream->track != NULL;
+    }
+    if (!film->spec->forced_only)
+        return KN_OK;
+    return n == 0 ? streams_none(film, err) : target_choose(film, n, err);
 }
 
 /* ---- the rows ---- */
@@ -304,13 +365,6 @@ static kn_code stream_deliver(struct film *film, struct stream *stream, int *nex
                               size_t *n_good, struct kn_error *err)
 {
     const int number = stream->track->number;
-    const struct kn_harvest_facts facts = kn_harvest_facts(film->harvest);
-    for (int i = 0; i < stream->n_lists && stream->error.code == KN_OK; i++)
-        (void)(stream->ocr ? kn_ocr_stream_end(stream->ocr, facts.end_us, &stream->error)
-                           : kn_caption_end(&stream->lists[i], facts.end_us, &stream->error));
-    film->n_ocr_read += stream->ocr != NULL;
-    if (stream->error.code == KN_ECANCELED)
-        return kn_fail(err, KN_ECANCELED, "stopped");
     if (film->spec->lists_only || stream->error.code != KN_OK) {
         json_t *row = row_new(files, film, stream, number);
         if (!row)
@@ -363,6 +417,8 @@ kn_code kn_film_extract(struct kn_context *context, const struct kn_extract_spec
         rc = streams_begin(&film, &n_begun, err);
     if (rc == KN_OK && n_begun > 0)
         rc = packets_read(&film, err);
+    if (rc == KN_OK)
+        rc = streams_end(&film, err);
     int next_number = film.n_streams;
     struct kn_error first = {0};
     for (int i = 0; i < film.n_streams && rc == KN_OK; i++)

@@ -96,6 +96,23 @@ class Ocr(unittest.TestCase):
         for _, text in self.read(SENTENCES[:2], SANS, top=30):
             self.assertTrue(text.startswith("{\\an8}"), text)
 
+    def test_of_a_stream_only_the_forced_captions_come_out_when_asked_for(self):
+        sup.write("some.sup", SENTENCES[:3], SANS, forced=(1,))
+        sup.write("none.sup", SENTENCES[:1], SANS)
+        subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", "some.sup", "-i", "none.sup", "-map", "0", "-map", "1", "-c", "copy",
+                        "-metadata:s:s:0", "language=eng", "-metadata:s:s:1", "language=tlh", "forced.mkv"], check=True)
+        done = captions("forced.mkv", "--forced-only", "-o", "forced.srt", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([text for _, text in cues("forced.srt")], [SENTENCES[1]])
+        row, = json.loads(done.stdout)["Files"]
+        self.assertEqual((row["Forced"], row["ForcedCues"], row["Pictures"]), (True, 1, 1))
+        done = captions("some.sup", "-o", "all.srt", "--ocr-language", "eng", "--json")
+        row, = json.loads(done.stdout)["Files"]
+        self.assertEqual((row["Forced"], row["ForcedCues"], row["Cues"]), (False, 1, 3))
+        done = captions("none.sup", "--forced-only", "-o", "never.srt")
+        self.assertIn("no forced captions", done.stderr)
+        self.assertEqual((done.returncode, os.path.exists("never.srt")), (1, False))
+
     def test_chinese_is_read(self):
         fonts = subprocess.run(["fc-list", ":lang=zh-cn", "family"], stdout=subprocess.PIPE, text=True).stdout.split("\n")
         if not fonts[0] or not has_model("chi_sim"):

@@ -174,6 +174,65 @@ static void forced_pictures_are_known(void **state)
     assert_true(shown.bitmap.objects[0].is_forced);
 }
 
+static void show_forced(struct shown *shown, int64_t at_us, int n_white)
+{
+    kn_auto(kn_buf_clear) struct kn_buf set = {0};
+    composition(&set, true, true, true);
+    colours(&set, 255);
+    object(&set, n_white);
+    kn_buf_add(&set, "\x80\0\0", 3);
+    assert_int_equal(packet(shown, &set, at_us), KN_OK);
+}
+
+static void of_all_pictures_only_the_forced_are_seen_if_wanted(void **state)
+{
+    (void)state;
+    kn_auto(end) struct shown shown;
+    begin(&shown);
+    kn_bitmap_reader_see_forced(shown.reader);
+    show(&shown, KN_SECOND, 8, 255);
+    show_forced(&shown, 2 * KN_SECOND, 4);
+    assert_false(shown.has);
+    show(&shown, 3 * KN_SECOND, 8, 255);
+    times_are(&shown, 2 * KN_SECOND, 3 * KN_SECOND);
+    take_away(&shown, 4 * KN_SECOND);
+    assert_false(shown.has);
+}
+
+// 16 x 4 pixels of one colour at (8, 8), from the beginning on; `command` shows it.
+static void vobsub_show(struct shown *shown, char command, int64_t at_us)
+{
+    kn_auto(kn_buf_clear) struct kn_buf unit = {0};
+    put_16(&unit, 12 + 24); // all of it
+    put_16(&unit, 12);      // where its commands are
+    for (int row = 0; row < 4; row++)
+        put_16(&unit, 1);   // to the end of the row in colour 1
+    put_16(&unit, 0);       // the commands: when, the next ones are these
+    put_16(&unit, 12);
+    kn_buf_putc(&unit, command);
+    kn_buf_add(&unit, "\3\x32\x10\4\xFF\xF0\5\0\x80\x17\0\x80\x0B\6\0\4\0\x08\xFF", 19);
+    const struct kn_caption_packet sent = {
+        .start_us = at_us, .duration_us = KN_SECOND, .bytes = (const uint8_t *)unit.data, .n = unit.len};
+    kn_bitmap_clear(&shown->bitmap);
+    assert_int_equal(kn_bitmap_reader_packet(shown->reader, &sent, &shown->bitmap, &shown->has, NULL), KN_OK);
+}
+
+static void vobsub_is_forced_by_its_command(void **state)
+{
+    (void)state;
+    static const char head[] = "size: 720x576\npalette: 000000, ffffff, 808080, 404040\n";
+    kn_auto(end) struct shown shown = {0};
+    assert_int_equal(kn_bitmap_reader_new(&shown.reader, KN_CAPTION_VOBSUB, (const uint8_t *)head, sizeof(head) - 1,
+                                          720, 576, NULL), KN_OK);
+    vobsub_show(&shown, 0, KN_SECOND);
+    vobsub_show(&shown, 1, 3 * KN_SECOND);
+    times_are(&shown, KN_SECOND, 2 * KN_SECOND);
+    assert_true(shown.bitmap.objects[0].is_forced);
+    vobsub_show(&shown, 1, 5 * KN_SECOND);
+    times_are(&shown, 3 * KN_SECOND, 4 * KN_SECOND);
+    assert_false(shown.bitmap.objects[0].is_forced);
+}
+
 static void the_next_picture_ends_one(void **state)
 {
     (void)state;
@@ -273,6 +332,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_clearing_packet_ends_a_picture),
         cmocka_unit_test(forced_pictures_are_known),
+        cmocka_unit_test(of_all_pictures_only_the_forced_are_seen_if_wanted),
+        cmocka_unit_test(vobsub_is_forced_by_its_command),
         cmocka_unit_test(the_next_picture_ends_one),
         cmocka_unit_test(nothing_ends_the_last_but_a_limit),
         cmocka_unit_test(the_media_ends_the_last),

@@ -30,10 +30,11 @@ static void mov_text_has_styles_by_character(void **state)
     // "né go" with "go" bold: characters 3 to 5; a box that lies about its size ends the reading.
     GIVE(&list, 1000, 1000, "\0\6n\xC3\xA9 go\0\0\0\x16styl\0\1\0\3\0\5\0\1\1\x12\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFFstyl");
     GIVE(&list, 2000, 1000, "\0\0");
-    GIVE(&list, 3000, 0, "\0\3a\rb");
+    GIVE(&list, 3000, 0, "\0\3a\rb\0\0\0\10frcd");
     assert_int_equal(kn_caption_end(&list, 4 * KN_SECOND, NULL), KN_OK);
     caption_is(&list, "srt", "1\n00:00:01,000 --> 00:00:02,000\nn\xC3\xA9 <b>go</b>\n\n"
                              "2\n00:00:03,000 --> 00:00:04,000\na\nb\n\n");
+    assert_true(!list.cues[0].is_forced && list.cues[1].is_forced);
 }
 
 static void mov_text_may_count_bytes_or_lie(void **state)

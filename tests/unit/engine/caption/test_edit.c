@@ -66,12 +66,23 @@ static void times_are_shifted_and_scaled(void **state)
                                 "sung <00:00:16.000>here\n");
 }
 
+static void what_is_not_forced_goes(void **state)
+{
+    (void)state;
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    caption_read(&list, "1\n00:00:01,000 --> 00:00:02,000\na\n\n2\n00:00:03,000 --> 00:00:04,000\nb\n", "a.srt");
+    list.cues[1].is_forced = true;
+    kn_cue_list_keep_forced(&list);
+    caption_is(&list, "srt", "1\n00:00:03,000 --> 00:00:04,000\nb\n\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_deaf_need_goes),
         cmocka_unit_test(what_is_said_stays),
         cmocka_unit_test(times_are_shifted_and_scaled),
+        cmocka_unit_test(what_is_not_forced_goes),
     };
     return cmocka_run_group_tests_name("engine/caption/edit", tests, NULL, NULL);
 }

@@ -44,6 +44,18 @@ static void timed_spans_and_ruby(void **state)
         "00:00:20.000 --> 00:00:21.000\n<ruby>\xE6\xBC\xA2<rt>kan</rt></ruby>!\n");
 }
 
+static void forced_display_is_known(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "<tt xmlns=\"http://www.w3.org/ns/ttml\" xmlns:itts=\"http://www.w3.org/ns/ttml/profile/imsc1#styling\"><body><div>"
+        "<p begin=\"1s\" end=\"2s\" itts:forcedDisplay=\"true\">a</p><p begin=\"3s\" end=\"4s\">b</p></div></body></tt>";
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    assert_int_equal(kn_ttml_read(&list, text, sizeof(text) - 1, NULL), KN_OK);
+    assert_int_equal(list.n_cues, 2);
+    assert_true(list.cues[0].is_forced && !list.cues[1].is_forced);
+}
+
 static void entities_of_its_own_are_refused(void **state)
 {
     (void)state;
@@ -77,6 +89,7 @@ int main(void)
         cmocka_unit_test(times_nest_and_have_many_forms),
         cmocka_unit_test(looks_come_from_styles_and_regions),
         cmocka_unit_test(timed_spans_and_ruby),
+        cmocka_unit_test(forced_display_is_known),
         cmocka_unit_test(entities_of_its_own_are_refused),
         cmocka_unit_test(styles_in_a_circle_end),
         cmocka_unit_test(broken_document_is_read_as_far_as_it_goes),

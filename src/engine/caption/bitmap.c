@@ -138,6 +138,27 @@ static int object_compare(const void *a, const void *b)
     return p->y != q->y ? p->y - q->y : p->x - q->x;
 }
 
+// Whether two objects stand side by side: as rows of text they are one.
+static bool is_one_row(const struct kn_bitmap_object *a, const struct kn_bitmap_object *b)
+{
+    const int top = a->y > b->y ? a->y : b->y;
+    const int a_end = a->y + a->height, b_end = b->y + b->height;
+    const int least = a->height < b->height ? a->height : b->height;
+    return 2 * ((a_end < b_end ? a_end : b_end) - top) > least;
+}
+
+// From top to bottom; those side by side from left to right, though one may begin a little higher.
+static void objects_sort(struct kn_bitmap_object *objects, int n)
+{
+    qsort(objects, (size_t)n, sizeof(*objects), object_compare);
+    for (int i = 1; i < n; i++)
+        for (int k = i; k > 0 && objects[k].x < objects[k - 1].x && is_one_row(&objects[k], &objects[k - 1]); k--) {
+            const struct kn_bitmap_object object = objects[k];
+            objects[k] = objects[k - 1];
+            objects[k - 1] = object;
+        }
+}
+
 static bool is_picture(const AVSubtitleRect *rect)
 {
     return rect->type == SUBTITLE_BITMAP && rect->data[0] && rect->data[1] && rect->w > 0 && rect->h > 0 &&
@@ -159,7 +180,7 @@ static kn_code bitmap_take(struct kn_bitmap *bitmap, const AVSubtitle *subtitle,
         bitmap->n_objects++;
     }
     if (bitmap->n_objects)
-        qsort(bitmap->objects, (size_t)bitmap->n_objects, sizeof(bitmap->objects[0]), object_compare);
+        objects_sort(bitmap->objects, bitmap->n_objects);
     return KN_OK;
 }
 

@@ -38,7 +38,7 @@ struct kn_bitmap_object {
 struct kn_bitmap {
     int64_t start_us;
     int64_t end_us; // always known
-    struct kn_bitmap_object objects[KN_MAX_BITMAP_OBJECTS]; // from top to bottom
+    struct kn_bitmap_object objects[KN_MAX_BITMAP_OBJECTS]; // from top to bottom, then from left to right
     int n_objects;
     int frame_width, frame_height; // 0 when unknown
 };

@@ -296,11 +296,11 @@ static void line_set_upright(struct plane *plane, const struct line *line)
 }
 
 /* ---- the page ---- */
-static void columns_with_ink(const struct plane *plane, int *out_left, int *out_right)
+static void columns_with_ink(const struct plane *plane, int top, int bottom, int *out_left, int *out_right)
 {
     *out_left = plane->width;
     *out_right = 0;
-    for (int y = 0; y < plane->height; y++) {
+    for (int y = top; y < bottom; y++) {
         const uint8_t *row = plane->pixels + (size_t)y * (size_t)plane->width;
         for (int x = 0; x < plane->width; x++) {
             if (row[x] < STRONG)
@@ -405,11 +405,14 @@ kn_code kn_ink_make(struct kn_ink *ink, const struct kn_bitmap_object *object, s
         return KN_OK;
     n_lines = lines_split(profile, lines, n_lines);
     for (int i = 0; i < n_lines; i++) {
+        struct kn_ink_box *box = &ink->boxes[i];
+        *box = (struct kn_ink_box){.top = lines[i].top, .bottom = lines[i].bottom};
+        columns_with_ink(&plane, box->top, box->bottom, &box->left, &box->right);
         slant_measure(&plane, &lines[i], columns);
         line_set_upright(&plane, &lines[i]);
     }
     int left, right;
-    columns_with_ink(&plane, &left, &right);
+    columns_with_ink(&plane, 0, plane.height, &left, &right);
     if (right <= left)
         return KN_OK;
     const int height = tallest(lines, n_lines);

@@ -22,10 +22,16 @@ struct kn_ink_line {
     bool is_italic;  // slanted in the picture; upright on the page
 };
 
+// Where a line's text is in the picture, in pixels of it.
+struct kn_ink_box {
+    int left, top, right, bottom; // columns [left, right), rows [top, bottom)
+};
+
 struct kn_ink {
     uint8_t *pixels; // owned: width * height, 0 is ink, 255 is paper
     int width, height;
     struct kn_ink_line lines[KN_MAX_INK_LINES];
+    struct kn_ink_box boxes[KN_MAX_INK_LINES]; // of the same lines
     int n_lines;     // rows of text that were told apart
     bool is_regular; // they are of one size, as lines of text are and parts of characters are not
 };

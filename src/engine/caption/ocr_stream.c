@@ -2,11 +2,13 @@
 /* Packets to pages and where they were shown, as they come; pages to cues at the end. */
 #include "engine/caption/ocr_stream.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "base/strings.h"
 #include "engine/caption/bitmap.h"
 #include "engine/caption/bitmap_ink.h"
 #include "engine/caption/builder.h"
@@ -15,11 +17,20 @@
 #include "engine/caption/ocr_pages.h"
 #include "engine/caption/ocr_text.h"
 
+// Where lines stand, in parts of the frame's width: left edges so far apart, with neither line in the middle, are
+// those of two speakers; nearer than this is in the middle, or in one column.
+#define LEAST_OFFSET 0.1
+#define ALIGNED 0.02
+
 // Part of a caption: a page at a place.
 struct part {
     size_t page; // its number in the pile
     int anchor;  // as in struct kn_cue_place
     bool is_forced;
+    int n_lines;
+    struct {
+        int left, right; // columns of the frame
+    } lines[2], all;     // the first two, and all together
 };
 
 // What is shown at one time.
@@ -27,6 +38,16 @@ struct caption {
     int64_t start_us, end_us;
     size_t first_part;
     int n_parts;
+    int frame_width; // 0 when unknown
+};
+
+// The parts of a caption at one anchor, and what they say.
+struct saying {
+    const struct part *parts[KN_MAX_BITMAP_OBJECTS]; // borrowed
+    const char *texts[KN_MAX_BITMAP_OBJECTS];        // borrowed from the list's arena
+    int n_parts;
+    bool is_forced;
+    double confidence;
 };
 
 struct kn_ocr_stream {
@@ -127,23 +148,39 @@ static bool array_grow(void *address_of_array, size_t n, size_t *capacity, size_
 }
 
 // Upper third: said; all else is where captions are expected.
-static int anchor_of(const struct kn_bitmap *bitmap, const struct kn_bitmap_object *object)
+static int anchor_of(const struct kn_bitmap *bitmap, const struct kn_bitmap_object *object, const struct kn_ink *ink)
 {
-    const int centre = object->y + object->height / 2;
+    const int centre = object->y + (ink->boxes[0].top + ink->boxes[ink->n_lines - 1].bottom) / 2;
     return bitmap->frame_height > 0 && centre * 3 < bitmap->frame_height ? 8 : 0;
+}
+
+static void lines_place(struct part *part, const struct kn_bitmap_object *object, const struct kn_ink *ink)
+{
+    part->n_lines = ink->n_lines;
+    for (int i = 0; i < ink->n_lines; i++) {
+        const int left = object->x + ink->boxes[i].left, right = object->x + ink->boxes[i].right;
+        if (i < 2) {
+            part->lines[i].left = left;
+            part->lines[i].right = right;
+        }
+        part->all.left = i == 0 || left < part->all.left ? left : part->all.left;
+        part->all.right = i == 0 || right > part->all.right ? right : part->all.right;
+    }
 }
 
 static kn_code part_add(struct kn_ocr_stream *stream, const struct kn_bitmap *bitmap,
                         const struct kn_bitmap_object *object, bool *out_has, struct kn_error *err)
 {
     kn_auto(kn_ink_clear) struct kn_ink ink = {0};
-    struct part part = {.anchor = anchor_of(bitmap, object), .is_forced = object->is_forced};
+    struct part part = {.is_forced = object->is_forced};
     *out_has = false;
     kn_code rc = kn_ink_make(&ink, object, err);
     if (rc != KN_OK || !ink.pixels)
         return rc;
     if (stream->refusal.code != KN_OK)
         return refuse(stream, err);
+    part.anchor = anchor_of(bitmap, object, &ink);
+    lines_place(&part, object, &ink);
     rc = kn_ocr_pages_add(stream->pages, &ink, &part.page, err);
     if (rc != KN_OK)
         return rc;
@@ -157,7 +194,11 @@ static kn_code part_add(struct kn_ocr_stream *stream, const struct kn_bitmap *bi
 static kn_code bitmap_add(struct kn_ocr_stream *stream, const struct kn_bitmap *bitmap, struct kn_error *err)
 {
     struct caption caption = {
-        .start_us = bitmap->start_us, .end_us = bitmap->end_us, .first_part = stream->n_parts};
+        .start_us = bitmap->start_us,
+        .end_us = bitmap->end_us,
+        .first_part = stream->n_parts,
+        .frame_width = bitmap->frame_width,
+    };
     for (int i = 0; i < bitmap->n_objects; i++) {
         bool has;
         const kn_code rc = part_add(stream, bitmap, &bitmap->objects[i], &has, err);
@@ -215,8 +256,9 @@ static void text_add(struct kn_cue_builder *builder, const char *text, const str
     }
 }
 
-static kn_code part_say(struct kn_ocr_stream *stream, const struct part *part, struct kn_cue_builder *builder,
-                        int *n_texts, double *confidence, struct kn_error *err)
+// What the part says is added to the saying, if it says anything.
+static kn_code part_say(struct kn_ocr_stream *stream, const struct part *part, struct saying *saying,
+                        struct kn_error *err)
 {
     const struct kn_ocr_said said = kn_ocr_pages_said(stream->pages, part->page);
     const char *text = kn_ocr_text_clean(said.text, &stream->list->arena);
@@ -224,50 +266,121 @@ static kn_code part_say(struct kn_ocr_stream *stream, const struct part *part, s
         text = kn_ocr_text_correct(text, &stream->list->arena);
     if (!text)
         return kn_fail(err, KN_ENOMEM, "no memory for a caption");
-    if (!text[0])
-        return KN_OK;
-    if ((*n_texts)++ > 0)
-        kn_cue_builder_character(builder, '\n');
-    text_add(builder, text, &said);
-    *confidence = said.confidence < *confidence ? said.confidence : *confidence;
+    saying->parts[saying->n_parts] = part;
+    saying->texts[saying->n_parts++] = text;
+    saying->is_forced = saying->is_forced || part->is_forced;
+    if (text[0])
+        saying->confidence = said.confidence < saying->confidence ? said.confidence : saying->confidence;
+    return KN_OK;
+}
+
+static bool begins_with_dash(const char *line)
+{
+    return line[0] == '-' || (kn_starts_with(line, "\xE2\x80") && (unsigned char)line[2] >= 0x90 &&
+                              (unsigned char)line[2] <= 0x95); // U+2010 to U+2015
+}
+
+// Two lines, of which each stands for itself: side by side, or one to the left and one to the right.
+static bool has_two_speakers(const struct caption *caption, const struct saying *saying)
+{
+    int left[2], right[2], n = 0;
+    for (int i = 0; i < saying->n_parts; i++) {
+        const struct part *part = saying->parts[i];
+        if (n + part->n_lines > 2 || !saying->texts[i][0] || count_lines(saying->texts[i]) != part->n_lines)
+            return false;
+        for (int k = 0; k < part->n_lines; k++, n++) {
+            left[n] = part->lines[k].left;
+            right[n] = part->lines[k].right;
+        }
+        const char *second = strchr(saying->texts[i], '\n');
+        if (begins_with_dash(saying->texts[i]) || (second && begins_with_dash(second + 1)))
+            return false;
+    }
+    if (n != 2 || caption->frame_width <= 0)
+        return false;
+    const double apart = LEAST_OFFSET * caption->frame_width, aligned = ALIGNED * caption->frame_width;
+    const double first = (left[0] + right[0]) / 2.0, second = (left[1] + right[1]) / 2.0;
+    const double middle = caption->frame_width / 2.0;
+    return abs(left[0] - left[1]) > apart && abs(right[0] - right[1]) > aligned && fabs(first - second) > aligned &&
+        fabs(first - middle) > aligned && fabs(second - middle) > aligned;
+}
+
+// The text with a dash before each of its lines; NULL without memory.
+static const char *dashes_add(const char *text, struct kn_arena *arena)
+{
+    const char *end = strchr(text, '\n');
+    return end ? kn_arena_printf(arena, "- %.*s\n- %s", (int)(end - text), text, end + 1)
+               : kn_arena_printf(arena, "- %s", text);
+}
+
+// Beside the middle third of the frame: said, in parts of its width; NAN is where captions are expected.
+static double centre_of(const struct caption *caption, const struct saying *saying)
+{
+    int left = saying->parts[0]->all.left, right = saying->parts[0]->all.right;
+    for (int i = 1; i < saying->n_parts; i++) {
+        left = saying->parts[i]->all.left < left ? saying->parts[i]->all.left : left;
+        right = saying->parts[i]->all.right > right ? saying->parts[i]->all.right : right;
+    }
+    const double centre = caption->frame_width > 0 ? (left + right) / (2.0 * caption->frame_width) : 0.5;
+    return centre < 1.0 / 3 || centre > 2.0 / 3 ? centre : NAN;
+}
+
+static kn_code texts_add(struct kn_ocr_stream *stream, const struct caption *caption, const struct saying *saying,
+                         struct kn_cue_builder *builder, bool *out_has, struct kn_error *err)
+{
+    const bool is_dialogue = has_two_speakers(caption, saying);
+    *out_has = false;
+    for (int i = 0; i < saying->n_parts; i++) {
+        const struct kn_ocr_said said = kn_ocr_pages_said(stream->pages, saying->parts[i]->page);
+        const char *text = saying->texts[i];
+        if (is_dialogue)
+            text = dashes_add(text, &stream->list->arena);
+        if (!text)
+            return kn_fail(err, KN_ENOMEM, "no memory for a caption");
+        if (!text[0])
+            continue;
+        if (*out_has)
+            kn_cue_builder_character(builder, '\n');
+        text_add(builder, text, &said);
+        *out_has = true;
+    }
     return KN_OK;
 }
 
 // The cue of all the parts at this anchor, if there are any; they lie from top to bottom.
 static kn_code cue_add(struct kn_ocr_stream *stream, const struct caption *caption, int anchor, struct kn_error *err)
 {
-    kn_auto(kn_cue_builder_clear) struct kn_cue_builder builder = {0};
-    kn_cue_builder_init(&builder, stream->list);
-    double confidence = 1;
-    bool is_forced = false;
-    int n_texts = 0, n_parts = 0;
+    struct saying saying = {.confidence = 1};
     for (int i = 0; i < caption->n_parts; i++) {
         const struct part *part = &stream->parts[caption->first_part + (size_t)i];
-        if (part->anchor != anchor)
-            continue;
-        const kn_code rc = part_say(stream, part, &builder, &n_texts, &confidence, err);
+        const kn_code rc = part->anchor == anchor ? part_say(stream, part, &saying, err) : KN_OK;
         if (rc != KN_OK)
             return rc;
-        is_forced = is_forced || part->is_forced;
-        n_parts++;
     }
-    if (n_parts == 0)
+    if (saying.n_parts == 0)
         return KN_OK;
-    if (n_texts == 0) {
+    kn_auto(kn_cue_builder_clear) struct kn_cue_builder builder = {0};
+    kn_cue_builder_init(&builder, stream->list);
+    bool has_text;
+    kn_code rc = texts_add(stream, caption, &saying, &builder, &has_text, err);
+    if (rc != KN_OK)
+        return rc;
+    if (!has_text) {
         kn_cue_builder_text(&builder, "[?]", 3);
         stream->facts.n_unread++;
         kn_cue_list_warn(stream->list, 0, "the picture at %.3f s could not be read",
                          (double)caption->start_us / KN_SECOND);
     }
     struct kn_cue *cue;
-    const kn_code rc = kn_cue_list_add(stream->list, &cue, err);
+    rc = kn_cue_list_add(stream->list, &cue, err);
     if (rc != KN_OK)
         return rc;
     cue->start_us = caption->start_us;
     cue->end_us = caption->end_us;
-    cue->is_forced = is_forced;
-    cue->confidence = n_texts ? confidence : 0;
+    cue->is_forced = saying.is_forced;
+    cue->confidence = has_text ? saying.confidence : 0;
     cue->place.anchor = anchor;
+    cue->place.x = centre_of(caption, &saying);
     stream->confidence += cue->confidence;
     stream->n_cues++;
     return kn_cue_builder_finish(&builder, cue, err);

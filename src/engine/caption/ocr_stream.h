@@ -8,7 +8,8 @@
  *     kn_ocr_stream_end(stream, media_end_us, &err);         once: the list is finished
  *
  * Pictures are kept and read at the end (ocr_pages.h), equal ones once. A picture of which nothing could be read is a cue that says "[?]", with a
- * warning: its time is worth something. Pictures in the upper third of the frame are a cue anchored there.
+ * warning: its time is worth something. Text in the upper third of the frame is a cue anchored there, and so is text in the
+ * left or right third. Two lines of which one stands to the side are two speakers: each gets a dash.
  */
 #include "engine/caption/cue.h"
 #include "engine/caption/harvest.h"

@@ -96,6 +96,19 @@ class Ocr(unittest.TestCase):
         for _, text in self.read(SENTENCES[:2], SANS, top=30):
             self.assertTrue(text.startswith("{\\an8}"), text)
 
+    def test_two_speakers_apart_get_dashes(self):
+        gap = "\\h" * 40
+        drawn = [f"Where are you?{gap}\n{gap}Over here, behind you.", f"-Where are you?{gap}\n{gap}-Over here, behind you.",
+                 "Where are you?\nI think that I am over here, my friend.", f"Where are you?{gap}\nOver here, behind you.{gap}"]
+        made = [text for _, text in self.read(drawn, SANS)]
+        self.assertEqual(made[0], "- Where are you?\n- Over here, behind you.")
+        self.assertEqual(made[1].replace("- ", "-"), "-Where are you?\n-Over here, behind you.")
+        self.assertEqual([text[:5] for text in made[2:]], ["Where", "Where"])
+
+    def test_captions_clearly_to_the_side_are_said_to_be_there(self):
+        made = [text for _, text in self.read(["{\\an1}It is here.", "{\\an3}It is there.", "It is a very long day."], SANS)]
+        self.assertEqual(made, ["{\\an1}It is here.", "{\\an3}It is there.", "It is a very long day."])
+
     def test_of_a_stream_only_the_forced_captions_come_out_when_asked_for(self):
         sup.write("some.sup", SENTENCES[:3], SANS, forced=(1,))
         sup.write("none.sup", SENTENCES[:1], SANS)

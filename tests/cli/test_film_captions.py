@@ -121,6 +121,67 @@ class FilmCaptions(unittest.TestCase):
         # Each recording lasts two seconds; sound begins 23 ms before the pictures.
         self.assertEqual([line[:10] for line in lines[1::4][:3]], ["00:00:00,4", "00:00:02,4", "00:00:04,4"])
 
+    def broadcast(self, path, seconds, pages, first_pid="0x100"):
+        """A transport stream of pictures and sound with one page of teletext: [(from, to, text)]."""
+        ffmpeg("-f", "lavfi", "-i", f"color=s=64x36:r=5:d={seconds}", "-f", "lavfi", "-i", f"sine=440:duration={seconds}",
+               "-c:v", "mpeg2video", "-c:a", "mp2", "-b:a", "32k", "-muxdelay", "0", "-muxpreload", "0", "plain.ts")
+        text = Teletext([("eng", 2, 0x888)])
+        for start, end, words in pages:
+            text.page(start, 0x888, {22: boxed(words, b" " * 16)})
+            text.page(end, 0x888, {})
+        text.write("text.ts")
+        ffmpeg("-copyts", "-itsoffset", "10", "-i", "plain.ts", "-i", "text.ts", "-map", "0", *(["-map", "1"] if pages else []),
+               "-c", "copy", "-muxdelay", "0", "-muxpreload", "0", "-mpegts_start_pid", first_pid, path)
+        with open(path, "rb") as f:
+            return f.read()
+
+    def test_streams_that_begin_later_are_read_too(self):
+        # Half a minute on, another stream; behind it nothing of it is left to be found.
+        early = self.broadcast("early.ts", 35, [(0.4, 1.2, "Early")])
+        plain = self.broadcast("without.ts", 35, [])
+        with open("joined.ts", "wb") as f:
+            f.write(early + self.broadcast("late.ts", 2, [(0.4, 1.2, "Late")], "0x300") + plain * 4)
+        self.ok("joined.ts", "--line-end", "lf", "-o", "late.{streamindex}.srt")
+        self.assertEqual(read("late.0.srt").split("\n")[2], "Early")
+        times, text = read("late.1.srt").split("\n")[1:3]
+        self.assertEqual((times[:8], text), ("00:00:35", "Late"))
+        self.refused("joined.ts", "-o", "one.srt", words=["caption stream 1", "begins while the film goes on"])
+
+    def test_streams_of_a_disc_are_known_by_their_first_picture(self):
+        ffmpeg("-f", "lavfi", "-i", "testsrc=s=64x36:r=25:d=40", "-c:v", "mpeg2video", "-b:v", "400k", "disc.vob")
+        with open("disc.vob", "rb") as f:
+            disc = f.read()
+        at = disc.index(b"\0\0\1\xba", len(disc) - 2048 * 20)
+        spu = bytes.fromhex("0018 0006 0000" "0000 0006 0302 1004 00ff 0100 0003 00ff ff")
+        body = bytes.fromhex("81 80 05 21 00 51 f7 01") + b"\x20" + spu
+        with open("disc.vob", "wb") as f:
+            f.write(disc[:at] + b"\0\0\1\xbd" + len(body).to_bytes(2, "big") + body + disc[at:])
+        rows = self.ok("disc.vob", "--list", "--json").json["Files"]
+        self.assertEqual([r["CodecName"] for r in rows], ["dvd_subtitle"])
+
+    def test_a_damaged_broadcast_loses_what_was_damaged(self):
+        pages = [(n + 0.2, n + 0.7, f"Caption {n}") for n in range(10)]
+        whole = self.broadcast("broadcast.ts", 10, pages)
+        middle = len(whole) // 2
+        broken = {
+            "zeros": whole[:middle] + bytes(4000) + whole[middle + 4000:],
+            "noise": whole[:middle] + bytes(n * 37 & 255 for n in range(4000)) + whole[middle + 4000:],
+            "lost": whole[:middle] + whole[middle + 3333:], # packets no longer lie 188 bytes apart
+            "cut off": whole[:middle + 100],
+            "cut in front": whole[middle + 100:],
+        }
+        for name, content in broken.items():
+            with open("broken.ts", "wb") as f:
+                f.write(content)
+            done = self.ok("broken.ts", "--line-end", "lf", "--overwrite", "-o", "broken.srt")
+            if not name.startswith("cut"):
+                self.assertIn("the film is damaged at ", done.err, name)
+            said = [line for line in read("broken.srt").split("\n") if line.startswith("Caption")]
+            first, last = 0 if name != "cut in front" else 6, 9 if name != "cut off" else 3
+            for n in range(first, last + 1):
+                self.assertEqual(said.count(f"Caption {n}"), 1 if n not in (4, 5) else said.count(f"Caption {n}"), (name, said))
+            self.assertEqual(said, sorted(said), name)
+
     def test_teletext_pages_that_nobody_declared_are_looked_for(self):
         text = Teletext([("fre", 1, 0x100)])
         text.lines(0.2, [header(0x100, subtitle=False), line(0x100, 1, bytes(40))])

@@ -19,13 +19,9 @@ kn_code kn_harvest_add_track(struct kn_harvest *harvest, struct kn_harvest_track
     const int n = harvest->n_tracks;
     if (n >= KN_MAX_HARVEST_TRACKS)
         return kn_fail(err, KN_ELIMIT, "more than %d caption tracks", KN_MAX_HARVEST_TRACKS);
-    if ((n & (n - 1)) == 0) { // a power of two: full
-        struct kn_harvest_track *tracks =
-            realloc(harvest->tracks, (n ? 2 * (size_t)n : 1) * sizeof(*tracks));
-        if (!tracks)
-            return kn_fail(err, KN_ENOMEM, "no memory for %d caption tracks", n + 1);
-        harvest->tracks = tracks;
-    }
+    // Room for all of them at once: callers keep pointers, and tracks may be met while reading.
+    if (!harvest->tracks && !(harvest->tracks = calloc(KN_MAX_HARVEST_TRACKS, sizeof(*harvest->tracks))))
+        return kn_fail(err, KN_ENOMEM, "no memory for caption tracks");
     harvest->tracks[n] = (struct kn_harvest_track){.number = n, .facts = {.language = "und"}};
     harvest->n_tracks++;
     *out = &harvest->tracks[n];

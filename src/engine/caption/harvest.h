@@ -29,7 +29,7 @@ struct kn_harvest;
 struct kn_harvest_track {
     struct kn_caption_track facts; // `title` is borrowed from the harvest
     int number;                    // among the film's captions, from 0
-    bool is_chosen;                // kn_harvest_choose(); read-only
+    bool is_chosen;                // kn_harvest_choose(), or met while reading; read-only
     const char *refusal;           // why its packets cannot be had, a sentence; NULL when they can
     const uint8_t *private_bytes;  // what kn_caption_begin() wants: borrowed from the harvest
     size_t n_private;
@@ -68,7 +68,10 @@ kn_code kn_harvest_open(struct kn_harvest **out_harvest, struct kn_source **sour
                         const atomic_bool *stop, struct kn_error *err);
 void kn_harvest_free(struct kn_harvest **harvest);
 
-/* The caption tracks in the container's order. Borrowed. */
+/*
+ * The caption tracks in the container's order. Borrowed. A broadcast may begin with more while it is read: they stand
+ * behind the others, and their packets are delivered unasked.
+ */
 const struct kn_harvest_track *kn_harvest_tracks(const struct kn_harvest *harvest, int *out_n);
 
 /*

@@ -25,8 +25,13 @@
 
 // How much of a film is read in search of closed captions, whatever its clock says.
 #define LOOK_BYTES (32ll * 1024 * 1024)
+// A program stream (a DVD's) has no table of its streams: all of it is gone through, unless its captions are more than
+// anyone keeps waiting. A DVD has some 20 MiB.
+#define MAX_WAITING_BYTES (256ll * 1024 * 1024)
 // A broadcast's clock that goes on elsewhere: no two streams lie this far apart in one.
 #define JUMP_US (10 * KN_SECOND)
+// Damage is told once for as much of a film.
+#define DAMAGE_US (10 * KN_SECOND)
 // Teletext pages that are found by looking: broadcasters have a handful.
 #define MAX_FOUND_PAGES 32
 // Kinds of pages in a teletext descriptor (ETSI EN 300 468, table 102).
@@ -64,6 +69,7 @@ struct any {
     struct kn_harvest *harvest; // borrowed
     struct kn_input *input;     // owned
     AVPacket *packet;           // owned
+    unsigned n_streams;         // of libavformat's that are known here: more may be met while reading
     int *track_of;              // owned: caption track of a stream, or -1
     struct pictures pictures;
     struct item *first, *last; // owned: read and not yet asked for
@@ -73,7 +79,10 @@ struct any {
     int n_pages, n_found;
     bool *is_undeclared;       // owned, by stream: its pages are found by looking
     bool has_undeclared, is_looking;
+    bool names_no_streams; // the container has no table of its streams: they are met with their first packets
+    int64_t n_waiting_bytes; // of all packets that were read while looking
     int64_t reached_us; // the latest time that was read
+    int64_t damaged_us; // where damage was noted last
     int clock_stream;    // sound or pictures by which jumps of the clock are seen; -1: it cannot jump, or there is none
     int64_t clock_us;    // what that stream, or who jumped, said last; KN_NO_TIME before
     int64_t jumps_us;    // to be added to what the streams say
@@ -141,6 +150,7 @@ static kn_code add_track(struct any *any, const AVStream *st, enum kn_caption_co
     if (rc != KN_OK)
         return rc;
     struct kn_caption_track *facts = &track->facts;
+    track->is_chosen = harvest->has_begun; // met while reading: nobody could choose it
     facts->stream_index = st->index;
     facts->codec = codec;
     (void)kn_copy(facts->codec_name, sizeof(facts->codec_name), codec_name);
@@ -265,14 +275,52 @@ static enum kn_cc_coding coding_of(const AVStream *st)
     }
 }
 
+static kn_code meet_stream(struct any *any, AVStream *st, struct kn_error *err)
+{
+    const int i = st->index;
+    if (is_teletext(st)) {
+        const kn_code rc = add_declared_pages(any, st, err);
+        any->is_undeclared[i] = rc == KN_OK && !has_pages(any, i);
+        any->has_undeclared = any->has_undeclared || any->is_undeclared[i];
+        // Too late to look: the first page that comes.
+        return rc == KN_OK && any->is_undeclared[i] && any->harvest->has_begun ? add_page(any, st, 0, NULL, false, err) : rc;
+    }
+    if (st->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE) {
+        any->track_of[i] = any->harvest->n_tracks;
+        return add_track(any, st, codec_of(st->codecpar->codec_id), avcodec_get_name(st->codecpar->codec_id), err);
+    }
+    if (i != any->pictures.stream_index && i != any->clock_stream)
+        st->discard = AVDISCARD_ALL;
+    return KN_OK;
+}
+
+// Streams that were not known yet: all of them at first, later those that a broadcast or a disc begins with.
+static kn_code meet_streams(struct any *any, struct kn_error *err)
+{
+    const AVFormatContext *format = any->input->format;
+    const unsigned n = format->nb_streams;
+    if (n == any->n_streams)
+        return KN_OK;
+    int *track_of = realloc(any->track_of, n * sizeof(*track_of));
+    any->track_of = track_of ? track_of : any->track_of;
+    bool *is_undeclared = realloc(any->is_undeclared, n * sizeof(*is_undeclared));
+    any->is_undeclared = is_undeclared ? is_undeclared : any->is_undeclared;
+    if (!track_of || !is_undeclared)
+        return kn_fail(err, KN_ENOMEM, "no memory for %u streams", n);
+    kn_code rc = KN_OK;
+    while (rc == KN_OK && any->n_streams < n) {
+        const unsigned i = any->n_streams++;
+        any->track_of[i] = -1;
+        any->is_undeclared[i] = false;
+        rc = meet_stream(any, format->streams[i], err);
+    }
+    return rc;
+}
+
 static kn_code add_tracks(struct any *any, struct kn_error *err)
 {
     AVFormatContext *format = any->input->format;
     struct kn_harvest_facts *facts = &any->harvest->facts;
-    any->track_of = calloc(format->nb_streams, sizeof(*any->track_of));
-    any->is_undeclared = calloc(format->nb_streams, sizeof(*any->is_undeclared));
-    if (!any->track_of || !any->is_undeclared)
-        return kn_fail(err, KN_ENOMEM, "no memory for %u streams", format->nb_streams);
     const AVStream *picture = kn_input_stream(any->input, AVMEDIA_TYPE_VIDEO, 0);
     if (picture) {
         facts->width_px = picture->codecpar->width;
@@ -291,26 +339,7 @@ static kn_code add_tracks(struct any *any, struct kn_error *err)
     clock = clock ? clock : picture;
     any->clock_stream = clock && (format->iformat->flags & AVFMT_TS_DISCONT) ? clock->index : -1;
     any->clock_us = KN_NO_TIME;
-    for (unsigned i = 0; i < format->nb_streams; i++) {
-        AVStream *st = format->streams[i];
-        any->track_of[i] = -1;
-        if (is_teletext(st)) {
-            const kn_code rc = add_declared_pages(any, st, err);
-            if (rc != KN_OK)
-                return rc;
-            any->is_undeclared[i] = !has_pages(any, st->index);
-            any->has_undeclared = any->has_undeclared || any->is_undeclared[i];
-        } else if (st->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE) {
-            any->track_of[i] = any->harvest->n_tracks;
-            const kn_code rc = add_track(any, st, codec_of(st->codecpar->codec_id),
-                                         avcodec_get_name(st->codecpar->codec_id), err);
-            if (rc != KN_OK)
-                return rc;
-        } else if ((int)i != any->pictures.stream_index && (int)i != any->clock_stream) {
-            st->discard = AVDISCARD_ALL;
-        }
-    }
-    return KN_OK;
+    return meet_streams(any, err);
 }
 
 /* ---- packets ---- */
@@ -396,6 +425,9 @@ static kn_code take_packet(struct any *any, struct kn_error *err)
 {
     const AVPacket *packet = any->packet;
     const AVStream *st = any->input->format->streams[packet->stream_index];
+    const kn_code rc = meet_streams(any, err);
+    if (rc != KN_OK)
+        return rc;
     const int64_t pts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
     if (pts == AV_NOPTS_VALUE || packet->size <= 0)
         return KN_OK;
@@ -403,16 +435,21 @@ static kn_code take_packet(struct any *any, struct kn_error *err)
         any->harvest->facts.start_us;
     if (start_us > any->reached_us)
         any->reached_us = start_us;
+    if ((packet->flags & AV_PKT_FLAG_CORRUPT) && start_us - any->damaged_us > DAMAGE_US) {
+        kn_harvest_warn(any->harvest, "the film is damaged at %.1f s: captions there may be missing", (double)start_us / KN_SECOND);
+        any->damaged_us = start_us;
+    }
     if (packet->stream_index == any->pictures.stream_index)
         return take_picture(any, packet, start_us, err);
     const int track = any->track_of[packet->stream_index];
     if ((track < 0 && !is_teletext(st)) || packet->size > KN_MAX_CAPTION_PACKET)
         return KN_OK;
     if (any->is_looking && any->is_undeclared[st->index]) {
-        const kn_code rc = add_found_pages(any, st, packet, err);
-        if (rc != KN_OK)
-            return rc;
+        const kn_code found = add_found_pages(any, st, packet, err);
+        if (found != KN_OK)
+            return found;
     }
+    any->n_waiting_bytes += any->is_looking ? packet->size : 0;
     struct item *item = item_new(track, packet->stream_index, start_us, packet->duration > 0
         ? av_rescale_q(packet->duration, st->time_base, AV_TIME_BASE_Q) : KN_NO_TIME,
         packet->data, (size_t)packet->size);
@@ -445,14 +482,26 @@ static kn_code read_on(struct any *any, struct kn_error *err)
     return rc;
 }
 
-// Closed captions in pictures, and pages of teletext that nobody declared.
+// Whether what nobody declares may yet be met. `from`: where the search began.
+static bool must_look_on(const struct any *any, int64_t from)
+{
+    if (any->is_at_end)
+        return false;
+    if (any->names_no_streams)
+        return any->n_waiting_bytes < MAX_WAITING_BYTES;
+    const AVIOContext *io = any->input->format->pb;
+    return ((any->pictures.stream_index >= 0 && any->pictures.track < 0) || any->has_undeclared) &&
+        any->reached_us < KN_HARVEST_LOOK_US && (!io || io->pos - from < LOOK_BYTES);
+}
+
+// Closed captions in pictures, pages of teletext that nobody declared, and streams without a table.
 static kn_code look_inside(struct any *any, struct kn_error *err)
 {
     any->is_looking = true;
+    any->names_no_streams = kn_equal(any->input->format->iformat->name, "mpeg");
     const AVIOContext *io = any->input->format->pb;
     const int64_t from = io ? io->pos : 0;
-    while (((any->pictures.stream_index >= 0 && any->pictures.track < 0) || any->has_undeclared) && !any->is_at_end &&
-           any->reached_us < KN_HARVEST_LOOK_US && (!io || io->pos - from < LOOK_BYTES)) {
+    while (must_look_on(any, from)) {
         const kn_code rc = read_on(any, err);
         if (rc != KN_OK)
             return rc;
@@ -464,7 +513,7 @@ static kn_code look_inside(struct any *any, struct kn_error *err)
     }
     any->is_looking = false;
     // One that has not shown any yet: the first that comes.
-    for (unsigned i = 0; i < any->input->format->nb_streams; i++) {
+    for (unsigned i = 0; i < any->n_streams; i++) {
         const AVStream *st = any->input->format->streams[i];
         char language[4];
         nth_language(st, 0, language);
@@ -481,7 +530,7 @@ static kn_code any_begin(struct kn_harvest *harvest, struct kn_error *err)
 {
     (void)err;
     struct any *any = harvest->reader;
-    for (unsigned i = 0; i < any->input->format->nb_streams; i++) {
+    for (unsigned i = 0; i < any->n_streams; i++) {
         bool is_wanted = any->track_of[i] >= 0 && kn_harvest_wants(harvest, any->track_of[i]);
         for (int k = 0; k < any->n_pages; k++)
             is_wanted = is_wanted || (any->pages[k].stream_index == (int)i && kn_harvest_wants(harvest, any->pages[k].track));
@@ -555,6 +604,7 @@ static kn_code open_with_libavformat(struct kn_harvest *harvest, const char *uri
     if (!any || !(any->packet = av_packet_alloc()))
         return kn_fail(err, KN_ENOMEM, "no memory to open '%s'", uri);
     any->harvest = harvest;
+    any->damaged_us = -2 * DAMAGE_US;
     kn_code rc = kn_input_open(&any->input, uri, env, err);
     if (rc != KN_OK)
         return rc;

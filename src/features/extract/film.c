@@ -20,6 +20,8 @@
 // CC1 to CC4 and six services of CEA-708: one pass fills a list for each.
 #define MAX_CHANNELS KN_CAPTION_CHANNELS
 #define CEA608_CHANNELS 4
+// Streams of a broadcast that begin while it is read.
+#define MAX_LATE_STREAMS 64
 // Packets between two questions whether to stop.
 #define ASK_EVERY 256
 
@@ -41,6 +43,7 @@ struct film {
     struct stream *streams;     // owned
     int n_ocr, n_ocr_read;      // of them made of pictures; of these read to the end
     int n_streams;
+    int n_known; // of them when the targets were chosen; the others were met while reading
 };
 
 static void film_clear(struct film *film)
@@ -55,9 +58,22 @@ static void film_clear(struct film *film)
 }
 
 /* ---- is it one? ---- */
-static bool is_transport_stream(const uint8_t *head, size_t n, size_t packet)
+// Packets of 188 bytes, of 192 with times before them (Blu-ray), of 204 with sums behind them; recordings may begin
+// within one.
+static bool is_transport_stream(const uint8_t *head, size_t n)
 {
-    return n > 2 * packet && head[0] == 0x47 && head[packet] == 0x47 && head[2 * packet] == 0x47;
+    static const size_t SIZES[] = {188, 192, 204};
+    for (size_t i = 0; i < KN_COUNT(SIZES); i++)
+        for (size_t first = 0; first < SIZES[i]; first++) {
+            // Short files begin with a packet; elsewhere it takes more to tell a packet's first byte from a letter G.
+            const size_t n_wanted = first == 0 || (first == 4 && SIZES[i] == 192) ? 3 : 5;
+            size_t met = 0;
+            while (met < n_wanted && first + met * SIZES[i] < n && head[first + met * SIZES[i]] == 0x47)
+                met++;
+            if (met == n_wanted)
+                return true;
+        }
+    return false;
 }
 
 static bool is_container(const uint8_t *head, size_t n)
@@ -78,7 +94,7 @@ static bool is_container(const uint8_t *head, size_t n)
         return true;
     if (n >= 13 && head[0] == 'P' && head[1] == 'G' && head[10] >= 0x14 && head[10] <= 0x17) // PGS
         return true;
-    return is_transport_stream(head, n, 188) || (n > 4 && is_transport_stream(head + 4, n - 4, 192));
+    return is_transport_stream(head, n);
 }
 
 kn_code kn_film_is_one(struct kn_context *context, const char *uri, bool *out_is_one, struct kn_error *err)
@@ -206,10 +222,11 @@ static kn_code streams_begin(struct film *film, int *out_n_begun, struct kn_erro
         if (film->spec->streams[i] >= n)
             return kn_fail(err, KN_EINVAL, "'%s' has %d caption streams, from 0: there is no %d",
                            film->source->uri, n, film->spec->streams[i]);
-    film->streams = calloc((size_t)n, sizeof(*film->streams));
+    // Readers keep the addresses of their lists: there is room for all at once.
+    film->streams = calloc((size_t)n + MAX_LATE_STREAMS, sizeof(*film->streams));
     if (!film->streams)
         return kn_fail(err, KN_ENOMEM, "no memory for %d caption streams", n);
-    film->n_streams = n;
+    film->n_streams = film->n_known = n;
     for (int i = 0; i < n; i++) {
         struct stream *stream = &film->streams[i];
         stream->track = &tracks[i];
@@ -234,6 +251,25 @@ static kn_code streams_begin(struct film *film, int *out_n_begun, struct kn_erro
 }
 
 /* ---- the pass ---- */
+// Streams that were met while reading; what they lack is told when they are delivered.
+static void late_streams_begin(struct film *film)
+{
+    int n;
+    const struct kn_harvest_track *tracks = kn_harvest_tracks(film->harvest, &n);
+    for (; film->n_streams < n && film->n_streams < film->n_known + MAX_LATE_STREAMS; film->n_streams++) {
+        struct stream *stream = &film->streams[film->n_streams];
+        if (!is_asked_for(film->spec, &tracks[film->n_streams]))
+            continue;
+        stream->track = &tracks[film->n_streams];
+        const bool has_name = film->source->target_many || strstr(film->target, "{streamindex}");
+        if (!has_name)
+            (void)kn_fail(&stream->error, KN_EINVAL, "caption stream %d begins while the film goes on: '%s' has no {streamindex}",
+                          film->n_streams, film->target);
+        else if (stream_begin(film, stream) == KN_OK)
+            film->n_ocr += stream->ocr != NULL;
+    }
+}
+
 static kn_code packets_read(struct film *film, struct kn_error *err)
 {
     struct kn_harvest_packet packet;
@@ -244,6 +280,10 @@ static kn_code packets_read(struct film *film, struct kn_error *err)
         kn_code rc = kn_harvest_next(film->harvest, &packet, &has, err);
         if (rc != KN_OK || !has)
             return rc;
+        if (packet.track >= film->n_streams)
+            late_streams_begin(film);
+        if (packet.track >= film->n_streams)
+            continue;
         struct stream *stream = &film->streams[packet.track];
         for (int i = 0; i < stream->n_lists && stream->error.code == KN_OK; i++) {
             struct kn_cue_list *list = &stream->lists[i];
@@ -338,7 +378,7 @@ static kn_code list_deliver(struct film *film, struct stream *stream, struct kn_
                             json_t *files, size_t *n_good, struct kn_error *err)
 {
     // A second channel of one stream is a second file, which nobody knew when the target was chosen.
-    const char *many = number != stream->track->number ? film->source->target_many : NULL;
+    const char *many = number >= film->n_known ? film->source->target_many : NULL;
     json_t *row = row_new(files, film, stream, number);
     kn_auto(kn_free) char *target = target_of(many ? many : film->target, number);
     if (!row || !target)

@@ -25,8 +25,7 @@ enum kn_ass_field {
 
 // What events need of a script. All of it lies in the list's arena.
 struct kn_ass_script {
-    struct kn_ass_style *styles; // the first is what ordinary text looks like: "Default", else the first
-    size_t n_styles;
+    struct kn_ass_styles styles;
     enum kn_ass_field format[KN_ASS_MAX_FIELDS]; // of events, in their order
     int n_fields;
 };

@@ -3,14 +3,12 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/strings.h"
 #include "engine/caption/srt.h"
 #include "engine/caption/text.h"
 
-#define MAX_STYLES 4096
 #define MAX_STYLE_FIELDS 32
 
 enum section { SECTION_NONE, SECTION_INFO, SECTION_STYLES, SECTION_EVENTS, SECTION_OTHER };
@@ -113,22 +111,22 @@ static void style_read(struct reader *reader, struct kn_line row)
     static const char usual[] = "Name,Fontname,Fontsize,PrimaryColour,SecondaryColour,OutlineColour,"
                                 "BackColour,Bold,Italic,Underline,StrikeOut,ScaleX,ScaleY,Spacing,Angle,"
                                 "BorderStyle,Outline,Shadow,Alignment,MarginL,MarginR,MarginV,Encoding";
-    struct kn_ass_script *script = reader->script;
-    if (script->n_styles >= MAX_STYLES) {
-        kn_cue_list_warn(reader->list, reader->line, "more than %d styles", MAX_STYLES);
+    struct kn_ass_styles *styles = &reader->script->styles;
+    if (styles->n >= KN_ASS_MAX_STYLES) {
+        kn_cue_list_warn(reader->list, reader->line, "more than %d styles", KN_ASS_MAX_STYLES);
         return;
     }
-    if (script->n_styles == reader->n_style_room) {
+    if (styles->n == reader->n_style_room) {
         const size_t room = reader->n_style_room ? reader->n_style_room * 4 : 16;
         struct kn_ass_style *grown = kn_arena_array(&reader->list->arena, room, sizeof(*grown));
         if (!grown)
             return;
-        if (script->n_styles)
-            memcpy(grown, script->styles, script->n_styles * sizeof(*grown));
-        script->styles = grown;
+        if (styles->n)
+            memcpy(grown, styles->rows, styles->n * sizeof(*grown));
+        styles->rows = grown;
         reader->n_style_room = room;
     }
-    struct kn_ass_style *style = &script->styles[script->n_styles];
+    struct kn_ass_style *style = &styles->rows[styles->n];
     *style = (struct kn_ass_style){.name = NULL, .anchor = 2, .raw = keep(reader->list, row)};
     struct kn_line names = {.text = usual, .n = sizeof(usual) - 1}, name, value;
     for (int i = 0; field_next(&row, false, &value); i++) {
@@ -139,27 +137,7 @@ static void style_read(struct reader *reader, struct kn_line row)
         style_field(reader, style, name, kn_line_trim(value));
     }
     if (style->name)
-        script->n_styles++;
-}
-
-static const struct kn_ass_style *style_find(const struct kn_ass_script *script, const char *name)
-{
-    for (size_t i = 0; name && i < script->n_styles; i++)
-        if (strcasecmp(script->styles[i].name, name) == 0)
-            return &script->styles[i];
-    return script->n_styles ? &script->styles[0] : NULL;
-}
-
-// Ordinary text is what "Default" looks like.
-static void default_first(struct kn_ass_script *script)
-{
-    for (size_t i = 1; i < script->n_styles; i++)
-        if (strcasecmp(script->styles[i].name, "Default") == 0) {
-            const struct kn_ass_style first = script->styles[0];
-            script->styles[0] = script->styles[i];
-            script->styles[i] = first;
-            return;
-        }
+        styles->n++;
 }
 
 /* ---- events ---- */
@@ -221,15 +199,18 @@ static bool event_field(struct kn_cue_list *list, struct kn_cue *cue, enum kn_as
 static kn_code event_finish(struct kn_cue_list *list, const struct kn_ass_script *script,
                             struct kn_cue_builder *builder, struct kn_cue *cue, struct kn_error *err)
 {
-    const struct kn_ass_style *style = style_find(script, cue->style);
+    const struct kn_ass_styles *styles = &script->styles;
+    const struct kn_ass_style *style = cue->style ? kn_ass_style_find(styles, cue->style, strlen(cue->style)) : NULL;
+    if (!style && styles->n)
+        style = &styles->rows[0];
     struct kn_ass_scan scan = {
-        .builder = builder, .cue = cue, .styles = script->styles, .n_styles = script->n_styles,
+        .builder = builder, .cue = cue, .styles = styles,
         .width_px = list->width_px, .height_px = list->height_px,
     };
     if (!cue->raw)
         cue->raw = "";
     if (style) {
-        scan.base = kn_ass_look(style, &script->styles[0]);
+        scan.base = kn_ass_look(style, &styles->rows[0]);
         cue->place.anchor = style->anchor;
     }
     if (!cue->is_comment)
@@ -351,7 +332,9 @@ static kn_code events_line(struct reader *reader, struct kn_line line, struct kn
         return event_read(reader, value, true, err);
     if (key_is(line, "Format", &value))
         format_read(reader->script, value);
-    else if (line.text[0] != ';' && line.text[0] != '!')
+    else if (line.text[0] == ';' || line.text[0] == '!')
+        kn_buf_printf(&reader->header, "%.*s\n", (int)line.n, line.text); // a comment, kept before the events
+    else
         kn_cue_list_warn(reader->list, reader->line, "neither an event nor a comment: '%.*s'",
                          (int)(line.n > 60 ? 60 : line.n), line.text);
     return KN_OK;
@@ -374,7 +357,7 @@ static void section_begin(struct reader *reader, struct kn_line name)
         list->height_px = list->width_px == 1280 ? 1024 : list->width_px * 3 / 4;
     }
     reader->has_events = true;
-    default_first(reader->script);
+    kn_ass_styles_index(&reader->script->styles);
 }
 
 static kn_code lines_read(struct reader *reader, const char *text, size_t n, struct kn_error *err)
@@ -426,6 +409,7 @@ kn_code kn_ass_header(struct kn_cue_list *list, struct kn_ass_script **out_scrip
     kn_code rc = lines_read(&reader, text, n, err);
     if (!reader.has_events)
         section_begin(&reader, (struct kn_line){.text = "[Events]", .n = 8});
+    kn_ass_styles_index(&reader.script->styles); // those after the events are for packets
     list->header = section_keep(list, &reader.header);
     list->footer = section_keep(list, &reader.footer);
     if (rc == KN_OK && (!kn_buf_ok(&reader.header) || !kn_buf_ok(&reader.footer) ||
@@ -441,7 +425,7 @@ kn_code kn_ass_read(struct kn_cue_list *list, const char *text, size_t n, struct
 {
     struct kn_ass_script *script;
     kn_code rc = kn_ass_header(list, &script, text, n, err);
-    if (rc == KN_OK && !list->n_cues && !script->n_styles)
+    if (rc == KN_OK && !list->n_cues && !script->styles.n)
         return kn_fail(err, KN_EMEDIA, "no ASS script: neither styles nor events in it");
     return rc;
 }

@@ -51,6 +51,47 @@ struct kn_cue_style kn_ass_look(const struct kn_ass_style *style, const struct k
     return look;
 }
 
+/* ---- styles by name ---- */
+static int style_compare(const void *a, const void *b)
+{
+    const struct kn_ass_style *x = *(const struct kn_ass_style *const *)a, *y = *(const struct kn_ass_style *const *)b;
+    const int order = strcasecmp(x->name, y->name);
+    return order ? order : x < y ? -1 : x > y;
+}
+
+void kn_ass_styles_index(struct kn_ass_styles *styles)
+{
+    if (styles->n == styles->n_by_name)
+        return;
+    for (size_t i = styles->n - 1; i > 0; i--)
+        if (strcasecmp(styles->rows[i].name, "Default") == 0) {
+            const struct kn_ass_style first = styles->rows[0];
+            styles->rows[0] = styles->rows[i];
+            styles->rows[i] = first;
+            break;
+        }
+    for (size_t i = 0; i < styles->n; i++)
+        styles->by_name[i] = &styles->rows[i];
+    styles->n_by_name = styles->n;
+    qsort(styles->by_name, styles->n, sizeof(const struct kn_ass_style *), style_compare);
+}
+
+const struct kn_ass_style *kn_ass_style_find(const struct kn_ass_styles *styles, const char *name, size_t n)
+{
+    size_t from = 0, to = styles ? styles->n_by_name : 0; // the first name that is greater lies in [from, to]
+    while (from < to) {
+        const size_t middle = (from + to) / 2;
+        const char *at = styles->by_name[middle]->name;
+        const int order = strncasecmp(at, name, n);
+        if (order > 0 || (order == 0 && at[n]))
+            to = middle;
+        else
+            from = middle + 1;
+    }
+    const struct kn_ass_style *found = from ? styles->by_name[from - 1] : NULL;
+    return found && strlen(found->name) == n && strncasecmp(found->name, name, n) == 0 ? found : NULL;
+}
+
 /* ---- tags ---- */
 struct tag {
     const char *name; // after the backslash
@@ -97,11 +138,8 @@ static void reset_tag(struct kn_ass_scan *scan, struct tag tag)
     struct kn_cue_style *style = &scan->builder->look.style;
     const struct kn_line name =
         kn_line_trim((struct kn_line){.text = tag.name + 1, .n = tag.n - 1});
-    *style = scan->base;
-    for (size_t i = 0; name.n && i < scan->n_styles; i++)
-        if (strlen(scan->styles[i].name) == name.n &&
-            strncasecmp(scan->styles[i].name, name.text, name.n) == 0)
-            *style = kn_ass_look(&scan->styles[i], &scan->styles[0]);
+    const struct kn_ass_style *named = name.n ? kn_ass_style_find(scan->styles, name.text, name.n) : NULL;
+    *style = named ? kn_ass_look(named, &scan->styles->rows[0]) : scan->base;
     scan->is_hidden = false;
 }
 
@@ -115,7 +153,20 @@ static void colour_tag(struct kn_ass_scan *scan, struct kn_line value)
     if (!style->has_colour) {
         style->has_colour = scan->base.has_colour;
         style->colour = scan->base.colour;
+    } else if (scan->styles && scan->styles->n && scan->styles->rows[0].look.has_colour &&
+               scan->styles->rows[0].look.colour == style->colour) {
+        style->has_colour = false; // back to what ordinary text has
+        style->colour = 0;
     }
+}
+
+// "\t(0,500,\alpha&H00&)" brings out what was hidden: whoever watches reads it.
+static bool is_revealing(struct kn_line value)
+{
+    const char *alpha = kn_line_find(value, "\\alpha");
+    uint32_t rgb;
+    int none;
+    return alpha && kn_ass_colour(alpha + 6, strcspn(alpha + 6, "\\)}"), &rgb, &none) && rgb >> 16 != 0xFF;
 }
 
 static void font_tag(struct kn_ass_scan *scan, struct tag tag)
@@ -165,8 +216,12 @@ static void tag_apply(struct kn_ass_scan *scan, struct tag tag)
         style->is_strike = switched(value, scan->base.is_strike);
     } else if (tag_is(tag, "c", &value) || tag_is(tag, "1c", &value)) {
         colour_tag(scan, value);
-    } else if (tag_is(tag, "alpha", &value) || tag_is(tag, "1a", &value)) {
+    } else if (tag_is(tag, "alpha", &value)) {
         scan->is_hidden = kn_ass_colour(value.text, value.n, &rgb, &alpha) && rgb >> 16 == 0xFF;
+    } else if (tag_is(tag, "1a", &value)) { // alone it hides the letters' inside, not their outline
+        scan->is_hidden = scan->is_hidden && kn_ass_colour(value.text, value.n, &rgb, &alpha) && rgb >> 16 == 0xFF;
+    } else if (tag_is(tag, "t", &value)) {
+        scan->is_hidden = scan->is_hidden && !is_revealing(value);
     } else if (tag_is(tag, "fs", &value)) {
         const double size = value_number(value, 0);
         style->size_px = size > 0 && value.text[0] != '+' ? size : scan->base.size_px;

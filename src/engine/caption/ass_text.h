@@ -16,11 +16,26 @@ struct kn_ass_style {
     const char *raw;           // the row after "Style:", as written
 };
 
+#define KN_ASS_MAX_STYLES 4096
+
+// The styles of a script, found by name in a dozen steps: hostile ones have thousands and name one in every tag.
+struct kn_ass_styles {
+    struct kn_ass_style *rows; // in the list's arena; the first is what ordinary text looks like: "Default", else the first
+    size_t n;                  // at most KN_ASS_MAX_STYLES
+    const struct kn_ass_style *by_name[KN_ASS_MAX_STYLES];
+    size_t n_by_name;
+};
+
+/* Put the default style first, and sort `by_name` when there are more rows than it has. */
+void kn_ass_styles_index(struct kn_ass_styles *styles);
+
+/* The last style of this name, as in libass, ASCII case ignored; NULL when there is none, or no `styles`. */
+const struct kn_ass_style *kn_ass_style_find(const struct kn_ass_styles *styles, const char *name, size_t n);
+
 struct kn_ass_scan {
     struct kn_cue_builder *builder;   // borrowed
     struct kn_cue *cue;               // borrowed: \an, \pos go to its place
-    const struct kn_ass_style *styles; // borrowed, for \rName; may be NULL
-    size_t n_styles;
+    const struct kn_ass_styles *styles; // borrowed, for \rName; may be NULL
     struct kn_cue_style base;  // the look that \r goes back to
     int width_px, height_px;   // PlayRes: what \pos counts in
     int64_t sung_us;           // sum of the \k so far

@@ -40,6 +40,28 @@ static void other_formats_get_the_text(void **state)
                     "3\n00:00:07,000 --> 00:00:08,000\n{\\an8}<font color=\"#ff0000\"><b>at</b></font> {not closed\n\n");
 }
 
+static void what_comes_out_of_hiding_is_text(void **state)
+{
+    (void)state;
+    caption_becomes(HEADER FORMAT
+                    "Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,{\\alpha&HFF&\\t(0,200,\\alpha&H00&)}fades in\n"
+                    "Dialogue: 0,0:00:03.00,0:00:04.00,Default,,0,0,0,,{\\1a&HFF&}outlined{\\alpha&HFF&\\t(\\fs9)} never{\\1a&H00&} seen\n"
+                    "Dialogue: 0,0:00:05.00,0:00:06.00,Top,,0,0,0,,{\\i0\\c&HFF&}red{\\c&HFFFFFF&} white\n",
+                    "a.ass", "srt",
+                    "1\n00:00:01,000 --> 00:00:02,000\nfades in\n\n2\n00:00:03,000 --> 00:00:04,000\noutlined seen\n\n"
+                    "3\n00:00:05,000 --> 00:00:06,000\n{\\an8}<font color=\"#ff0000\">red</font> white\n\n");
+}
+
+static void styles_are_found_by_name_and_the_last_counts(void **state)
+{
+    (void)state;
+    caption_becomes(HEADER "Style: top,Arial,20,&H00FFFFFF,-1,0,2\n" FORMAT "; said of the events\n"
+                    "Dialogue: 0,0:00:01.00,0:00:02.00,TOP,,0,0,0,,a {\\rDefault}b {\\rnone}c\n", "a.ass", "srt",
+                    "1\n00:00:01,000 --> 00:00:02,000\n<b>a </b>b <b>c</b>\n\n");
+    caption_becomes(HEADER FORMAT "; said of the events\nDialogue: 0,0:00:01.00,0:00:02.00,Top,,0,0,0,,a\n", "a.ass", "ass",
+                    HEADER "\n; said of the events\n" FORMAT "Dialogue: 0,0:00:01.00,0:00:02.00,Top,,0,0,0,,a\n");
+}
+
 static void unusual_order_of_fields_is_honoured(void **state)
 {
     (void)state;
@@ -98,6 +120,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(written_as_ass_nothing_is_lost),
         cmocka_unit_test(other_formats_get_the_text),
+        cmocka_unit_test(what_comes_out_of_hiding_is_text),
+        cmocka_unit_test(styles_are_found_by_name_and_the_last_counts),
         cmocka_unit_test(unusual_order_of_fields_is_honoured),
         cmocka_unit_test(ssa_becomes_valid_ass),
         cmocka_unit_test(plain_text_becomes_a_script_of_its_own),

@@ -7,6 +7,7 @@
 #include <libavformat/avformat.h>
 
 #include "base/cleanup.h"
+#include "base/limits.h"
 #include "base/strings.h"
 #include "engine/caption/ass.h"
 #include "engine/media/av_error.h"
@@ -148,6 +149,8 @@ static kn_code stream_read(struct kn_cue_list *list, AVFormatContext *in, struct
 kn_code kn_small_read(struct kn_cue_list *list, const char *text, size_t n, const char *name,
                       struct kn_error *err)
 {
+    if (n > KN_MAX_CAPTION_TREE_BYTES)
+        return kn_fail(err, KN_ELIMIT, "more than %d MiB of captions of a small format", KN_MAX_CAPTION_TREE_BYTES >> 20);
     struct memory memory = {.bytes = (const uint8_t *)text, .n = (int64_t)n};
     const AVInputFormat *format = format_find(text, n, name);
     if (!format)

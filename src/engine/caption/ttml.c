@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include <libxml/hash.h>
-#include <libxml/parser.h>
 #include <libxml/tree.h>
 
 #include "base/cleanup.h"
@@ -18,6 +17,7 @@
 #include "engine/caption/builder.h"
 #include "engine/caption/finish.h"
 #include "engine/caption/text.h"
+#include "engine/caption/xml.h"
 
 #define MAX_STYLE_DEPTH 8         // a style that refers to a style that …
 #define MAX_STYLE_STEPS 5000000   // of a whole document: circles and fans end here
@@ -538,16 +538,11 @@ static kn_code root_read(struct reader *reader, const xmlNode *root)
 
 static kn_code document_read(struct reader *reader, const char *text, size_t n)
 {
-    // No network, no entities beyond XML's own five, libxml2's bounds on depth and size in force.
-    xmlDoc *doc = xmlReadMemory(text, (int)n, "captions.ttml", "UTF-8",
-                                XML_PARSE_NONET | XML_PARSE_RECOVER | XML_PARSE_NOERROR |
-                                    XML_PARSE_NOWARNING | XML_PARSE_BIG_LINES);
+    xmlDoc *doc = NULL;
+    kn_code rc = kn_caption_xml(&doc, text, n, reader->err);
     const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
-    kn_code rc = KN_OK;
-    if (!root || !node_is(root, "tt"))
+    if (root && !node_is(root, "tt"))
         rc = kn_fail(reader->err, KN_EMEDIA, "no TTML document: there is no <tt> in it");
-    else if (doc->intSubset)
-        rc = kn_fail(reader->err, KN_EMEDIA, "a TTML document with a document type of its own");
     reader->ids = rc == KN_OK ? xmlHashCreate(0) : NULL;
     if (rc == KN_OK && !reader->ids)
         rc = kn_fail(reader->err, KN_ENOMEM, "no memory for styles");

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <libxml/parser.h>
 #include <libxml/tree.h>
 
 #include "base/buf.h"
@@ -18,6 +17,7 @@
 #include "base/strings.h"
 #include "engine/caption/builder.h"
 #include "engine/caption/text.h"
+#include "engine/caption/xml.h"
 
 #define MAX_STYLES 1000
 #define MAX_DEPTH 32 // of elements in a text
@@ -66,16 +66,6 @@ static char *attribute(const xmlNode *node, const char *name)
 static bool node_is(const xmlNode *node, const char *name)
 {
     return node->type == XML_ELEMENT_NODE && kn_equal_nocase((const char *)node->name, name);
-}
-
-// NULL when it is no XML, or brings a document type: nothing here needs entities.
-static xmlDoc *document(const char *text, size_t n)
-{
-    xmlDoc *doc = xmlReadMemory(text, (int)n, "captions.usf", "UTF-8",
-                                XML_PARSE_NONET | XML_PARSE_RECOVER | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-    if (doc && (doc->intSubset || !xmlDocGetRootElement(doc)))
-        doc_free(&doc);
-    return doc;
 }
 
 /* ---- looks ---- */
@@ -232,7 +222,9 @@ static kn_code texts_read(struct reader *reader, const xmlNode *parent, int64_t 
 kn_code kn_usf_header(struct kn_cue_list *list, struct kn_usf **out_usf, const char *text, size_t n,
                       struct kn_error *err)
 {
-    kn_auto(doc_free) xmlDoc *doc = n ? document(text, n) : NULL;
+    kn_auto(doc_free) xmlDoc *doc = NULL;
+    if (n)
+        (void)kn_caption_xml(&doc, text, n, NULL); // without it the texts have no looks
     struct kn_usf *usf = KN_ARENA_NEW(&list->arena, struct kn_usf);
     if (usf)
         usf->styles = kn_arena_array(&list->arena, MAX_STYLES, sizeof(*usf->styles));
@@ -254,9 +246,10 @@ kn_code kn_usf_packet(struct kn_cue_list *list, const struct kn_usf *usf, const 
     kn_buf_add(&whole, "</usf>", 6);
     if (!kn_buf_ok(&whole))
         return kn_fail(err, KN_ENOMEM, "no memory for a caption");
-    kn_auto(doc_free) xmlDoc *doc = document(kn_buf_text(&whole), whole.len);
-    if (!doc) {
-        kn_cue_list_warn(list, 0, "the caption at %.3f s is no USF", (double)start_us / KN_SECOND);
+    kn_auto(doc_free) xmlDoc *doc = NULL;
+    struct kn_error reason = {0};
+    if (kn_caption_xml(&doc, kn_buf_text(&whole), whole.len, &reason) != KN_OK) {
+        kn_cue_list_warn(list, 0, "the caption at %.3f s is no USF: %s", (double)start_us / KN_SECOND, reason.message);
         return KN_OK;
     }
     struct reader reader = {.list = list, .usf = usf, .err = err};
@@ -300,13 +293,16 @@ static kn_code subtitle_read(struct reader *reader, const xmlNode *node)
 
 kn_code kn_usf_read(struct kn_cue_list *list, const char *text, size_t n, struct kn_error *err)
 {
-    kn_auto(doc_free) xmlDoc *doc = document(text, n);
-    const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+    kn_auto(doc_free) xmlDoc *doc = NULL;
     struct kn_usf *usf;
     list->codec = KN_CAPTION_USF;
-    if (!root || !node_is(root, "USFSubtitles"))
+    kn_code rc = kn_caption_xml(&doc, text, n, err);
+    if (rc != KN_OK)
+        return rc;
+    const xmlNode *root = xmlDocGetRootElement(doc);
+    if (!node_is(root, "USFSubtitles"))
         return kn_fail(err, KN_EMEDIA, "no USF document: there is no <USFSubtitles> in it");
-    kn_code rc = kn_usf_header(list, &usf, NULL, 0, err);
+    rc = kn_usf_header(list, &usf, NULL, 0, err);
     if (rc != KN_OK)
         return rc;
     styles_read(list, usf, root);

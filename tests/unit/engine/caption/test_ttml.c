@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/limits.h"
 #include "engine/caption/ttml.h"
 #include "support/caption_text.h"
 
@@ -64,7 +65,26 @@ static void entities_of_its_own_are_refused(void **state)
     kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
     struct kn_error err = {0};
     assert_int_equal(kn_ttml_read(&list, bomb, sizeof(bomb) - 1, &err), KN_EMEDIA);
-    assert_string_equal(err.message, "a TTML document with a document type of its own");
+    assert_string_equal(err.message, "a document type that declares entities or attributes");
+    static const char defaults[] = "<!DOCTYPE tt SYSTEM 'a>b' [<!ATTLIST p style CDATA \"s\">]><tt><body><p/></body></tt>";
+    assert_int_equal(kn_ttml_read(&list, defaults, sizeof(defaults) - 1, &err), KN_EMEDIA);
+    caption_becomes("<!DOCTYPE tt PUBLIC \"-//W3C//DTD TT 1.0//EN\" 'a[b>'>\n<tt><body><div><p begin=\"1s\" end=\"2s\">[a]</p>"
+                    "</div></body></tt>", "a.ttml", "srt", "1\n00:00:01,000 --> 00:00:02,000\n[a]\n\n");
+}
+
+static void what_would_fill_the_memory_is_refused(void **state)
+{
+    (void)state;
+    static char text[KN_MAX_CAPTION_TREE_BYTES + 1] = "<tt";
+    static const char *const names[] = {"a.ttml", "a.smi"};
+    for (size_t i = 0; i < KN_COUNT(names); i++) {
+        kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+        struct kn_error err = {0};
+        memset(text + 3, i ? '\n' : '<', sizeof(text) - 3);
+        text[0] = i ? '*' : '<';
+        assert_int_equal(kn_caption_read(&list, text, sizeof(text), &(struct kn_caption_file){.name = names[i]}, &err), KN_ELIMIT);
+        assert_string_equal(err.message, i ? "more than 16 MiB of captions of a small format" : "more than 16 MiB of captions in XML");
+    }
 }
 
 static void styles_in_a_circle_end(void **state)
@@ -91,6 +111,7 @@ int main(void)
         cmocka_unit_test(timed_spans_and_ruby),
         cmocka_unit_test(forced_display_is_known),
         cmocka_unit_test(entities_of_its_own_are_refused),
+        cmocka_unit_test(what_would_fill_the_memory_is_refused),
         cmocka_unit_test(styles_in_a_circle_end),
         cmocka_unit_test(broken_document_is_read_as_far_as_it_goes),
     };

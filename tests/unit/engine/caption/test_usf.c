@@ -64,7 +64,7 @@ static void a_file_has_times_of_its_own(void **state)
 {
     (void)state;
     static const char file[] =
-        "<USFSubtitles version=\"1.0\"><subtitles><subtitle start=\"00:00:01.500\" stop=\"00:00:02.000\"><text>One</text>"
+        "<!DOCTYPE USFSubtitles SYSTEM \"USFV100.dtd\">\n<USFSubtitles version=\"1.0\"><subtitles><subtitle start=\"00:00:01.500\" stop=\"00:00:02.000\"><text>One</text>"
         "</subtitle><subtitle start=\"3\" duration=\"1.5\"><text speaker=\"Ann\">Two</text></subtitle>"
         "<subtitle><text>never</text></subtitle></subtitles></USFSubtitles>";
     kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};

@@ -10,6 +10,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/buf.h"
+#include "base/cleanup.h"
+
 bool kn_copy(char *out, size_t size, const char *text)
 {
     if (!text)
@@ -85,6 +88,19 @@ bool kn_parse_bool(const char *text, bool *out)
             return *out = false, true;
     }
     return false;
+}
+
+char *kn_replace_all(const char *text, const char *word, const char *with)
+{
+    kn_auto(kn_buf_clear) struct kn_buf out = {0};
+    const char *at;
+    while ((at = strstr(text, word))) {
+        kn_buf_add(&out, text, (size_t)(at - text));
+        kn_buf_puts(&out, with);
+        text = at + strlen(word);
+    }
+    kn_buf_puts(&out, text);
+    return kn_buf_take(&out);
 }
 
 void kn_lower(char *text)

@@ -22,6 +22,9 @@ bool kn_parse_double(const char *text, double *out);
 /* "true", "false", "1", "0", "on", "off", "yes", "no", any case. */
 bool kn_parse_bool(const char *text, bool *out);
 
+/* `text` with every occurrence of `word` replaced, malloc'd; NULL without memory. */
+char *kn_replace_all(const char *text, const char *word, const char *with);
+
 void kn_lower(char *text); // in place
 void kn_trim(char *text);  // white space off both ends, in place
 

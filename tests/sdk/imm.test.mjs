@@ -245,7 +245,8 @@ describe('around a task', () => {
           { URI: `oss://${bucket}/group/low/v`, Container: 'ts', Segment: { Format: 'hls', Duration: 2 },
             Video: { TranscodeVideo: { Codec: 'h264', Resolution: '160x' } } },
           { URI: `oss://${bucket}/group/high`, Container: 'ts', Segment: { Format: 'hls', Duration: 2 },
-            Video: { TranscodeVideo: { Codec: 'h264', Resolution: '320x' } } },
+            Video: { TranscodeVideo: { Codec: 'h264', Resolution: '320x' } },
+            Subtitle: { ExtractSubtitle: { Format: 'vtt', URI: `oss://${bucket}/group/subs/{streamindex}.{autoext}` } } },
         ],
       }],
     });
@@ -255,6 +256,11 @@ describe('around a task', () => {
     assert.match(master, /#EXT-X-STREAM-INF:[^\n]*RESOLUTION=160x90[^\n]*\nlow\/v\.m3u8/);
     assert.match(master, /#EXT-X-STREAM-INF:[^\n]*RESOLUTION=320x180[^\n]*\nhigh\.m3u8/);
     assert.match(await text('group/low/v.m3u8'), /v-00001\.ts/);
+    const captions = master.match(/#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="subtitle",[^\n]*LANGUAGE="de"[^\n]*URI="(.*)"/);
+    assert.ok(captions, master);
+    assert.equal(master.match(/#EXT-X-STREAM-INF:[^\n]*SUBTITLES="subtitle"/g).length, 2);
+    const vtt = (await text(`group/${captions[1]}`)).match(/^\d+\.vtt$/m)[0];
+    assert.match(await text(`group/subs/${vtt}`), /X-TIMESTAMP-MAP=MPEGTS:\d+,LOCAL:00:00:00\.000\n\n00:00:00\.500 --> 00:00:01\.500\nGuten Tag/);
     await writeFile(`${folder}/side.mkv`, (await oss.get('side/film.mkv')).content);
     const { streams } = await probe(`${folder}/side.mkv`);
     assert.ok(streams.some((s) => s.type === 'subtitle' && s.language === 'deu'), JSON.stringify(streams));

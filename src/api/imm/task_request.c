@@ -113,12 +113,10 @@ static kn_code subtitle_read(struct reading *reading, const json_t *subtitle, co
         rc = kn_json_double(subtitle, "TimeOffset", path, -86399, 86399, &offset, err);
     if (rc != KN_OK)
         return rc;
-    if (offset > 0 || offset < 0)
-        return kn_fail_as(err, KN_EINVAL, "NotSupported", "%s.TimeOffset is not supported here", path);
     char name[24];
     (void)snprintf(name, sizeof(name), "subtitle-%zu", json_array_size(reading->subtitles));
     const char *language = kn_json_get(subtitle, "Language", "");
-    json_t *track = json_pack("{s:s}", "InputRef", name);
+    json_t *track = json_pack("{s:s, s:f}", "InputRef", name, "TimeOffset", offset);
     if (language[0])
         (void)json_object_set_new(track, "Language", json_string(language));
     if (language[0])
@@ -413,21 +411,52 @@ static kn_code convert_read(struct reading *reading, const json_t *target, const
 
 /* ---- groups: a master playlist over several targets (spec 08, 3.4) ---- */
 
-// A variant: the same target, with a playlist, and without captions of its own.
+struct group_captions { // of the one target that has them, for the whole group
+    bool is_there;
+    size_t target;
+    const char *one, *many; // in the arena
+};
+
+// In the group's folder or below, as the master playlist's other lines.
+static kn_code group_captions_read(struct reading *reading, const json_t *extract, const char *target_path,
+                                   const char *base, struct group_captions *out, struct kn_error *err)
+{
+    char path[128];
+    (void)snprintf(path, sizeof(path), "%s.Subtitle.ExtractSubtitle", target_path);
+    if (out->is_there)
+        return wrong(err, path, "is the second of its group: one target's covers all caption streams");
+    out->is_there = true;
+    const char *format = kn_json_get(extract, "Format", ""), *text = kn_json_get(extract, "URI", "");
+    if (!kn_equal(format, "vtt") && !kn_equal(format, "webvtt"))
+        return kn_fail_as(err, KN_EINVAL, "InvalidParameter", "%s.Format is '%s', not vtt, as playlists have it", path,
+                          format);
+    if (reading->clip || json_array_size(reading->request->sources) > 1)
+        return not_built(err, path, "captions come out of one whole source: no others joined, no StartTime, "
+                                    "no Duration");
+    struct kn_imm_names names;
+    kn_code rc = names_of(reading, text, &names, err);
+    if (rc == KN_OK)
+        rc = kn_imm_caption_targets(&out->one, &out->many, text, path, &names, &reading->arena, err);
+    if (rc == KN_OK)
+        rc = captions_name_take(reading, out->one, "vtt", path, err);
+    if (rc == KN_OK && (!kn_starts_with(out->one, base) || !kn_starts_with(out->many, base)))
+        return wrong(err, path, "has a URI that is not in the folder of its group's, nor below");
+    return rc;
+}
+
+// A variant: the same target, with a playlist; captions are the group's.
 static kn_code variant_read(struct reading *reading, const json_t *target, const char *path, const char *base,
-                            json_t *outputs, struct kn_error *err)
+                            bool has_captions, json_t *outputs, struct kn_error *err)
 {
     char uri_path[96];
     (void)snprintf(uri_path, sizeof(uri_path), "%s.URI", path);
     const char *text = kn_json_get(target, "URI", ""), *uri = NULL, *extension = NULL;
     bool is_listed = false;
     struct kn_imm_names names;
-    if (means_something(json_object_get(json_object_get(target, "Subtitle"), "ExtractSubtitle")))
-        return not_built(err, path, "captions in a group are not supported here: take a target of their own");
     json_auto_t *plain = json_deep_copy(target), *override = NULL;
     if (!plain || (!json_object_get(plain, "Segment") &&
                    json_object_set_new(plain, "Segment", json_pack("{s:s}", "Format", "hls")) != 0) ||
-        json_object_set_new(plain, "Subtitle", json_pack("{s:b}", "DisableSubtitle", 1)) != 0)
+        json_object_set_new(plain, "Subtitle", json_pack("{s:b}", "DisableSubtitle", !has_captions)) != 0)
         return kn_fail(err, json_is_object(target) ? KN_ENOMEM : KN_EINVAL, "%s is no object", path);
     kn_code rc = names_of(reading, text, &names, err);
     if (rc == KN_OK)
@@ -444,6 +473,8 @@ static kn_code variant_read(struct reading *reading, const json_t *target, const
     if (!kn_starts_with(name, base) || !name[strlen(base)])
         return wrong(err, uri_path, "is not in the folder of its group's URI, nor below");
     rc = name_take(reading, name, uri_path, err);
+    if (has_captions)
+        subtitles_put(reading, plain, extension, override);
     json_t *output = json_pack("{s:s, s:O, s:{s:s}}", "OutputFileName", name + strlen(base), "OverrideParams",
                                override, "HlsGroupConfig", "Type", "hybrid");
     if (output && reading->clip)
@@ -485,9 +516,17 @@ static kn_code group_read(struct reading *reading, const json_t *group, size_t a
         return wrong(err, path, "has no Targets, or more than 64");
     kn_code rc = master_read(reading, group, path, &uri, &base, err);
     json_auto_t *outputs = json_array(), *canonical = NULL;
+    struct group_captions captions = {0};
     for (size_t i = 0; rc == KN_OK && i < json_array_size(targets); i++) {
+        const json_t *target = json_array_get(targets, i);
+        const json_t *extract = json_object_get(json_object_get(target, "Subtitle"), "ExtractSubtitle");
+        const bool has_captions = means_something(extract);
         (void)snprintf(target_path, sizeof(target_path), "%s.Targets[%zu]", path, i);
-        rc = variant_read(reading, json_array_get(targets, i), target_path, base, outputs, err);
+        if (has_captions)
+            rc = group_captions_read(reading, extract, target_path, base, &captions, err);
+        captions.target = has_captions ? i : captions.target;
+        if (rc == KN_OK)
+            rc = variant_read(reading, target, target_path, base, has_captions, outputs, err);
     }
     if (rc != KN_OK)
         return rc;
@@ -495,7 +534,14 @@ static kn_code group_read(struct reading *reading, const json_t *group, size_t a
                                     "OutputGroups", "GroupConfig", "Type", "Hls", "OutputFileBase", "Type", "OSS",
                                     "Media", base, "ManifestName", uri + strlen(base), "Outputs", outputs);
     rc = kn_convert_canonical(&canonical, config, &site, err);
-    return rc == KN_OK ? conversion_join(reading, canonical, err) : refusal_tell(err, path);
+    if (rc != KN_OK)
+        return refusal_tell(err, path);
+    json_t *first = json_array_get(json_object_get(canonical, "OutputGroups"), 0);
+    json_t *output = json_array_get(json_object_get(first, "Outputs"), captions.target);
+    if (captions.is_there && json_object_set_new(output, "CaptionNames", json_pack("{s:s, s:s}", "One", captions.one,
+                                                                                   "Many", captions.many)) != 0)
+        return kn_fail(err, KN_ENOMEM, "no memory for a task");
+    return conversion_join(reading, canonical, err);
 }
 
 /* ---- targets ---- */

@@ -373,21 +373,35 @@ static kn_code add_audio(struct kn_output_run *o, const struct kn_convert_audio 
     return KN_OK;
 }
 
-// One caption track; `st` is a stream of the input.
-static kn_code add_caption(struct kn_output_run *o, int input, const AVStream *st,
-                           enum AVCodecID codec, const char *language, struct kn_error *err)
+// How many caption streams the first input has.
+static int n_captions(const struct kn_run *run)
+{
+    const struct kn_input *input = run->inputs[0].input;
+    int n = 0;
+    while (input && kn_input_stream(input, AVMEDIA_TYPE_SUBTITLE, n))
+        n++;
+    return n;
+}
+
+// One caption track; the `nth` of the input.
+static kn_code add_caption(struct kn_output_run *o, int input, int nth, enum AVCodecID codec,
+                           const char *language, int64_t offset_us, struct kn_error *err)
 {
     struct kn_run *run = o->run;
     struct kn_feed *feed = NULL;
+    const AVStream *st = kn_input_stream(run->inputs[input].input, AVMEDIA_TYPE_SUBTITLE, nth);
     kn_code rc = feed_find(run, st, input, &feed, err);
     struct kn_caption_rendition *r = KN_ARENA_NEW(&run->arena, struct kn_caption_rendition);
     if (rc == KN_OK && (!r || feed->n_captions == KN_MAX_RENDITIONS))
         rc = kn_fail(err, r ? KN_ELIMIT : KN_ENOMEM, "no room for more captions");
     if (rc != KN_OK)
         return rc;
-    *r = (struct kn_caption_rendition){.output = o, .codec = codec};
+    *r = (struct kn_caption_rendition){.output = o, .codec = codec, .offset_us = offset_us};
     if (kn_container_format(o->spec->container)->is_segmented) {
         r->file = &o->caption_files[o->n_caption_files++];
+        // Those that lie beside the film come first, and count on behind its own.
+        r->file->index = input == 0 ? nth : n_captions(run) + o->n_caption_files - 1;
+        r->file->is_forced = st->disposition & AV_DISPOSITION_FORCED;
         (void)kn_copy(r->file->language, sizeof(r->file->language), language);
     } else {
         rc = kn_mux_add(o->mux, language, st->disposition, &r->track, err);
@@ -409,7 +423,7 @@ static kn_code add_captions(struct kn_output_run *o, struct kn_error *err)
         char language[4];
         kn_resolve_language(language, KN_LANGUAGE_INPUT_FIRST, NULL, kn_input_language(st));
         rc = codec != AV_CODEC_ID_NONE
-            ? add_caption(o, 0, st, codec, language, err)
+            ? add_caption(o, 0, nth, codec, language, 0, err)
             : note_add(o, "captions were dropped: the container does not take their kind", err);
     }
     return rc;
@@ -431,7 +445,7 @@ static kn_code add_subtitle(struct kn_output_run *o, const struct kn_convert_sub
                           input->uri, avcodec_get_name(st->codecpar->codec_id));
     char language[4];
     kn_resolve_language(language, subtitle->language_control, subtitle->language, kn_input_language(st));
-    return add_caption(o, at, st, kn_subtitle_codec_id(subtitle->codec), language, err);
+    return add_caption(o, at, 0, kn_subtitle_codec_id(subtitle->codec), language, subtitle->offset_us, err);
 }
 
 /* ---- outputs ---- */
@@ -509,10 +523,7 @@ static kn_code output_open_mux(struct kn_output_run *o, struct kn_error *err)
 
 static kn_code output_reserve_captions(struct kn_output_run *o, struct kn_error *err)
 {
-    size_t n = (size_t)o->spec->n_subtitles;
-    const struct kn_input *input = o->run->inputs[0].input;
-    for (int nth = 0; input && kn_input_stream(input, AVMEDIA_TYPE_SUBTITLE, nth); nth++)
-        n++;
+    const size_t n = (size_t)(o->spec->n_subtitles + n_captions(o->run));
     o->caption_files = kn_arena_array(&o->run->arena, n, sizeof(*o->caption_files));
     return o->caption_files || n == 0 ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for captions");
 }

@@ -113,7 +113,7 @@ void kn_caption_rendition_packet(struct kn_caption_rendition *r, const AVPacket 
     else if (rc == KN_OK && av_packet_ref(cue, packet) < 0)
         rc = kn_fail(&err, KN_ENOMEM, "no memory for a cue");
     if (rc == KN_OK && cue->size > 0 && cue->pts != AV_NOPTS_VALUE) {
-        const int64_t start_us = av_rescale_q(cue->pts, packet->time_base, microseconds);
+        const int64_t start_us = av_rescale_q(cue->pts, packet->time_base, microseconds) + r->offset_us;
         const int64_t end_us =
             start_us + FFMAX(1, av_rescale_q(cue->duration, packet->time_base, microseconds));
         cue->time_base = packet->time_base;
@@ -129,7 +129,7 @@ void kn_caption_rendition_mark(struct kn_caption_rendition *r, int64_t time_us)
 {
     struct kn_error err = {0};
     int64_t out_us;
-    (void)kn_timeline_map(&r->output->timeline, time_us, &out_us);
+    (void)kn_timeline_map(&r->output->timeline, time_us + r->offset_us, &out_us);
     if (!r->file && !r->is_done && out_us != INT64_MAX &&
         kn_mux_mark(r->output->mux, r->track, out_us, &err) != KN_OK)
         rendition_fail(r, &err);

@@ -14,6 +14,8 @@ struct kn_output_run;
 /* A WebVTT file of a segmented output; written when the output is done. */
 struct kn_caption_file {
     char language[4];
+    int index;          // among its input's captions
+    bool is_forced;
     struct kn_buf text; // owned: the whole file
     int64_t end_us;     // of the last cue
 };
@@ -23,6 +25,7 @@ struct kn_caption_rendition {
     int track;                     // of the output's mux, when `file` is NULL
     struct kn_caption_file *file;  // borrowed from the output
     enum AVCodecID codec;          // what the cues become
+    int64_t offset_us;             // of their times to the inputs' time
     struct kn_recode *recode;      // owned; NULL: they are that already
     bool is_done;
 };
@@ -34,8 +37,9 @@ enum AVCodecID kn_subtitle_codec_id(enum kn_subtitle_codec codec);
 
 /* Open the codecs and describe the track. Failures are the output's. */
 void kn_caption_rendition_start(struct kn_caption_rendition *r, const AVStream *stream);
-/* A cue in the inputs' time, in microseconds after `packet->time_base`. */
+/* A cue in its own time, which is `offset_us` away from the inputs'. */
 void kn_caption_rendition_packet(struct kn_caption_rendition *r, const AVPacket *packet);
+/* No cue of an earlier time, of its own, will come. */
 void kn_caption_rendition_mark(struct kn_caption_rendition *r, int64_t time_us);
 void kn_caption_rendition_end(struct kn_caption_rendition *r);
 void kn_caption_rendition_clear(struct kn_caption_rendition *r);

@@ -141,6 +141,15 @@ static void hls_read(struct kn_reader *r, struct kn_place output, struct kn_conv
                          "holds '%s': no quotes or line breaks in a playlist", quoted[i]);
 }
 
+static void caption_names_read(struct kn_reader *r, struct kn_place output, struct kn_convert_caption_names *names)
+{
+    struct kn_place at = kn_read_object(r, output, "CaptionNames");
+    names->one = kn_read_text(r, at, "One");
+    names->many = kn_read_text(r, at, "Many");
+    if (!names->one != !names->many || (names->many && !strstr(names->many, "{streamindex}")))
+        kn_read_fail(r, "InvalidParameter", at, "Many", "does not tell several files apart");
+}
+
 static void output_read(struct kn_reader *r, struct kn_place at,
                         const struct kn_read_inputs *inputs, struct kn_convert_output *output)
 {
@@ -153,6 +162,7 @@ static void output_read(struct kn_reader *r, struct kn_place at,
     output->subtype = (enum kn_template_subtype)kn_read_word(r, at, "Subtype", subtypes,
                                                              "InvalidParameter", KN_SUBTYPE_NORMAL);
     output->priority = (int)kn_read_int(r, at, "Priority", 1, 10, 6);
+    caption_names_read(r, at, &output->caption_names);
     struct kn_place config = kn_read_object(r, at, "Template");
     if (r->rc != KN_OK)
         return;

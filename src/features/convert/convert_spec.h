@@ -217,6 +217,7 @@ struct kn_convert_subtitle {
     enum kn_language_control language_control;
     char language[4];
     enum kn_subtitle_codec codec;
+    int64_t offset_us; // added to their times
 };
 
 enum kn_container {
@@ -347,6 +348,15 @@ enum kn_template_subtype { // the wire's number less one
     KN_SUBTYPE_NARROWBAND_V2,
 };
 
+/*
+ * Addresses of the WebVTT files beside a playlist, in place of names after the output's own: when there is one, when
+ * there are several. {streamindex} is the stream's number among its input's captions, {autoext} "vtt" and, for the
+ * playlist over it, "m3u8". Both NULL, or neither.
+ */
+struct kn_convert_caption_names {
+    const char *one, *many;
+};
+
 struct kn_convert_output {
     const char *name; // a label; NULL
     // The final name. May hold {DestMd5} and {DestAvgBitrate}, known only after encoding:
@@ -366,6 +376,7 @@ struct kn_convert_output {
     struct kn_convert_segment segment;
     struct kn_convert_features features;
     struct kn_convert_hls hls; // groups of type Hls alone
+    struct kn_convert_caption_names caption_names;
 };
 
 enum kn_group_type {

@@ -228,6 +228,7 @@ static bool caption_is_wanted(struct kn_caption_rendition *r, int64_t time_us)
 {
     struct kn_target target = {.output = r->output, .track = r->track, .is_done = r->is_done};
     int64_t out_us;
+    time_us += r->offset_us;
     if (!r->file) {
         r->is_done = !target_wants(&target, &r->output->timeline, time_us);
         return !r->is_done;

@@ -61,14 +61,39 @@ static void segment_rates(struct kn_rendition_facts *facts, const struct kn_segm
         facts->average_bps = av_rescale(bytes * 8, KN_SECOND, length_us);
 }
 
+// Where a caption file goes ("vtt"), or the playlist over it ("m3u8"). In the arena; NULL without memory.
+static const char *caption_uri(struct kn_output_run *o, int nth, const char *extension)
+{
+    const struct kn_convert_caption_names *names = &o->spec->caption_names;
+    struct kn_arena *arena = &o->run->arena;
+    char number[12];
+    if (!names->many) {
+        const char *base = kn_output_base(o);
+        return base ? kn_arena_printf(arena, "%s-s%d.%s", base, nth, extension) : NULL;
+    }
+    const char *name = o->n_caption_files > 1 ? names->many : names->one;
+    (void)snprintf(number, sizeof(number), "%d", o->caption_files[nth].index);
+    kn_auto(kn_free) char *numbered = kn_replace_all(name, "{streamindex}", number);
+    kn_auto(kn_free) char *named = numbered ? kn_replace_all(numbered, "{autoext}", extension) : NULL;
+    if (!named)
+        return NULL;
+    // A name that has its extension is the text's; the playlist's is made of it.
+    if (strstr(name, "{autoext}") || !kn_equal(extension, "m3u8"))
+        return kn_arena_strdup(arena, named);
+    const size_t n = strlen(named) - (kn_ends_with(named, ".vtt") ? strlen(".vtt") : 0);
+    return kn_arena_printf(arena, "%.*s.m3u8", (int)n, named);
+}
+
 // The playlist of rendition `i`. One alone, and the first in an Hls group, has the output's own name;
 // else that is the name of the manifest over them.
-static const char *playlist_uri(struct kn_output_run *o, int i, int n, char kind, int nth)
+static const char *playlist_uri(struct kn_output_run *o, int i, int n, int n_sets)
 {
     const char *base = kn_output_base(o);
     if (n == 1 || (i == 0 && is_in_hls_group(o)))
         return o->spec->uri;
-    return base ? kn_arena_printf(&o->run->arena, "%s-%c%d.m3u8", base, kind, nth) : NULL;
+    if (i >= n_sets)
+        return caption_uri(o, i - n_sets, "m3u8");
+    return base ? kn_arena_printf(&o->run->arena, "%s-t%d.m3u8", base, i) : NULL;
 }
 
 // Tracks `from` to `to` of the mux, which share their segments.
@@ -164,12 +189,12 @@ static kn_code caption_describe(struct kn_output_run *o, struct kn_output_rendit
 {
     const struct kn_caption_file *file = &o->caption_files[nth];
     struct kn_manifest_segment *segment = KN_ARENA_NEW(&o->run->arena, struct kn_manifest_segment);
-    const char *base = kn_output_base(o);
-    const char *uri = base ? kn_arena_printf(&o->run->arena, "%s-s%d.vtt", base, nth) : NULL;
+    const char *uri = caption_uri(o, nth, "vtt");
     if (!segment || !uri)
         return kn_fail(err, KN_ENOMEM, "no memory for captions");
     *segment = (struct kn_manifest_segment){uri, kn_output_length_us(o)};
     r->kind = KN_RENDITION_SUBTITLE;
+    r->is_forced = file->is_forced;
     r->dash.segments = segment;
     r->dash.n_segments = 1;
     r->dash.language = file->language;
@@ -207,7 +232,7 @@ static kn_code output_describe(struct kn_output_run *o, struct kn_error *err)
     for (int i = 0; rc == KN_OK && i < n; i++) {
         struct kn_output_rendition *r = &o->renditions[i];
         const bool is_caption = i >= n_sets;
-        r->facts.uri = playlist_uri(o, i, n, is_caption ? 's' : 't', is_caption ? i - n_sets : i);
+        r->facts.uri = playlist_uri(o, i, n, n_sets);
         rc = is_caption ? caption_describe(o, r, i - n_sets, err)
                         : tracks_describe(o, r, i, splits ? i + 1 : n_tracks, err);
         r->dash.kind = r->kind;
@@ -252,6 +277,7 @@ static struct kn_convert_hls line_of(struct kn_output_run *o, int i)
         .language = short_language(o->run, r->dash.language),
         .is_default = is_audio && o->renditions[i - 1].kind != KN_RENDITION_AUDIO,
         .is_auto_select = true,
+        .is_forced = r->is_forced,
     };
 }
 

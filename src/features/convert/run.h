@@ -58,6 +58,7 @@ bool kn_timeline_equal(const struct kn_timeline *a, const struct kn_timeline *b)
 struct kn_output_rendition {
     enum kn_rendition kind;
     const char *name;                // "eng", "eng 2"; unique among the output's of its kind
+    bool is_forced;                  // captions
     struct kn_rendition_facts facts; // facts.uri: its media playlist
     struct kn_dash_track dash;
 };

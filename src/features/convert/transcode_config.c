@@ -541,6 +541,7 @@ static void subtitles_read(struct kn_reader *r, struct kn_place config,
                                               : KN_SUBTITLE_VTT;
         subtitle->input_index = input_read(r, at, inputs, NULL);
         kn_read_language(r, at, &subtitle->language_control, subtitle->language);
+        subtitle->offset_us = llrint(kn_read_double(r, at, "TimeOffset", -86399, 86399, 0) * KN_SECOND);
         subtitle->codec = (enum kn_subtitle_codec)kn_read_word(r, at, "Codec", subtitle_codecs,
                                                                "NotSupported", natural);
         bool is_list = c == KN_CONTAINER_M3U8 || c == KN_CONTAINER_HLS_FMP4 ||

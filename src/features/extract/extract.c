@@ -40,24 +40,11 @@ static kn_code source_read(struct kn_context *context, const char *uri, struct k
     return rc == KN_OK ? kn_fail(err, KN_EMEDIA, "'%s' is no caption file: it does not end", uri) : rc;
 }
 
-char *kn_extract_fill(const char *target, const char *variable, const char *value)
-{
-    kn_auto(kn_buf_clear) struct kn_buf name = {0};
-    const char *at;
-    while ((at = strstr(target, variable))) {
-        kn_buf_add(&name, target, (size_t)(at - target));
-        kn_buf_puts(&name, value);
-        target = at + strlen(variable);
-    }
-    kn_buf_puts(&name, target);
-    return kn_buf_take(&name);
-}
-
 // A film's streams have their number in the target already; a caption file is one stream.
 static char *target_name(const char *target, enum kn_caption_format format)
 {
-    kn_auto(kn_free) char *numbered = kn_extract_fill(target, "{streamindex}", "0");
-    return numbered ? kn_extract_fill(numbered, "{autoext}", kn_caption_format_extension(format)) : NULL;
+    kn_auto(kn_free) char *numbered = kn_replace_all(target, "{streamindex}", "0");
+    return numbered ? kn_replace_all(numbered, "{autoext}", kn_caption_format_extension(format)) : NULL;
 }
 
 static kn_code target_write(struct kn_context *context, const struct kn_extract_spec *spec,

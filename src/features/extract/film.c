@@ -370,7 +370,7 @@ static char *target_of(const char *target, int number)
 {
     char text[16];
     (void)snprintf(text, sizeof(text), "%d", number);
-    return kn_extract_fill(target, "{streamindex}", text);
+    return kn_replace_all(target, "{streamindex}", text);
 }
 
 // One list to its file. What was broken in the film is told with the first.

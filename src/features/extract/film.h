@@ -27,6 +27,3 @@ kn_code kn_film_extract(struct kn_context *context, const struct kn_extract_spec
 /* extract.c: describe a finished list in its row, work on it and, unless only listing, write it to `target`. */
 kn_code kn_extract_list(struct kn_context *context, const struct kn_extract_spec *spec,
                         struct kn_cue_list *list, const char *target, json_t *row, struct kn_error *err);
-
-/* extract.c: `target` with every occurrence of a variable replaced, malloc'd; NULL without memory. */
-char *kn_extract_fill(const char *target, const char *variable, const char *value);

@@ -71,6 +71,13 @@ static void trimming_and_copying_stay_in_bounds(void **state)
     assert_string_equal(small, "");
 }
 
+static void words_are_replaced_everywhere(void **state)
+{
+    (void)state;
+    kn_auto(kn_free) char *text = kn_replace_all("{n}-a{n}{m}", "{n}", "12{n}");
+    assert_string_equal(text, "12{n}-a12{n}{m}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -79,6 +86,7 @@ int main(void)
         cmocka_unit_test(utf8_is_checked_to_the_letter),
         cmocka_unit_test(patterns_match_hosts),
         cmocka_unit_test(trimming_and_copying_stay_in_bounds),
+        cmocka_unit_test(words_are_replaced_everywhere),
     };
     return cmocka_run_group_tests_name("base/strings", tests, NULL, NULL);
 }

@@ -281,8 +281,6 @@ static void what_is_not_built_is_refused_by_its_path(void **state)
         kn_buf_printf(&targets, "[{'URI':'oss://media/out',%s}]", cases[i].member);
         expect_refused(FILM, kn_buf_text(&targets), "NotSupported", cases[i].words);
     }
-    expect_refused("[{'URI':'oss://media/a.mkv','Subtitles':[{'URI':'oss://media/a.srt','TimeOffset':1.5}]}]", "[]",
-                   "NotSupported", "Sources[0].Subtitles[0].TimeOffset");
     expect_refused("[{'URI':'oss://media/a.mkv','Duration':3,'Subtitles':[{'URI':'oss://media/a.srt'}]}]", "[]",
                    "NotSupported", "Sources[0].Subtitles");
     expect_refused("[{'URI':'oss://media/a.mkv','Subtitles':[{'URI':'oss://secret/a.srt'}]}]", "[]",
@@ -296,7 +294,7 @@ static void captions_beside_a_source_become_tracks_where_there_is_room(void **st
     struct kn_error err = {0};
     if (read_with(&spec,
                   "[{'URI':'oss://media/a.mkv','Subtitles':[{'URI':'oss://media/a.srt','Language':'eng'},"
-                  "{'URI':'oss://media/b.ass'}]}]",
+                  "{'URI':'oss://media/b.ass','TimeOffset':-1.5}]}]",
                   "[{'URI':'oss://media/o1','Container':'mkv'},{'URI':'oss://media/o2','Container':'ts'},"
                   "{'URI':'oss://media/o3','Container':'mp4','Subtitle':{'DisableSubtitle':true}}]",
                   "{}", &err) != KN_OK)
@@ -309,6 +307,11 @@ static void captions_beside_a_source_become_tracks_where_there_is_room(void **st
         const json_t *template = json_object_get(json_array_get(outputs, i), "Template");
         assert_int_equal(json_array_size(json_object_get(template, "Subtitles")), n_tracks[i]);
     }
+    static struct kn_convert_spec read;
+    assert_int_equal(kn_convert_spec_load(&read, conversion, &err), KN_OK);
+    assert_int_equal(read.outputs[0].subtitles[0].offset_us, 0);
+    assert_int_equal(read.outputs[0].subtitles[1].offset_us, -1500000);
+    kn_convert_spec_clear(&read);
 }
 
 static kn_code groups_read(json_t **out, const char *groups, struct kn_error *err)
@@ -332,7 +335,8 @@ static void a_group_is_a_master_playlist_over_its_targets(void **state)
                     "[{'URI':'oss://media/out/{barename}.m3u8','Targets':["
                     "{'URI':'oss://media/out/low/v','Container':'ts','Segment':{'Format':'hls','Duration':4},"
                     "'Video':{'TranscodeVideo':{'Codec':'h264','Resolution':'640x'}}},"
-                    "{'URI':'oss://media/out/high.m3u8','Container':'mp4'}]}]",
+                    "{'URI':'oss://media/out/high.m3u8','Container':'mp4',"
+                    "'Subtitle':{'ExtractSubtitle':{'Format':'vtt','URI':'oss://media/out/subs/s'}}}]}]",
                     &err) != KN_OK)
         fail_msg("%s", err.message);
     const json_t *conversion = json_object_get(json_array_get(json_object_get(spec, "Steps"), 0), "Spec");
@@ -345,6 +349,10 @@ static void a_group_is_a_master_playlist_over_its_targets(void **state)
     assert_string_equal(kn_json_get(json_array_get(outputs, 1), "Uri", ""), "oss://media/out/high.m3u8");
     static struct kn_convert_spec read;
     assert_int_equal(kn_convert_spec_load(&read, conversion, &err), KN_OK);
+    assert_false(read.groups[0].outputs[0].trans.keep_captions);
+    assert_null(read.groups[0].outputs[0].caption_names.many);
+    assert_true(read.groups[0].outputs[1].trans.keep_captions);
+    assert_string_equal(read.groups[0].outputs[1].caption_names.many, "oss://media/out/subs/s_{streamindex}.{autoext}");
     kn_convert_spec_clear(&read);
 }
 
@@ -360,8 +368,16 @@ static void groups_that_do_not_fit_are_refused_by_place(void **state)
          "'Segment':{'Format':'dash'}}]}]",
          "TargetGroups[0].Targets[0]"},
         {"[{'URI':'oss://media/out/m.m3u8','Targets':[{'URI':'oss://media/out/v','Container':'ts',"
-         "'Subtitle':{'ExtractSubtitle':{'Format':'vtt','URI':'oss://media/out/c'}}}]}]",
-         "captions in a group"},
+         "'Subtitle':{'ExtractSubtitle':{'Format':'vtt','URI':'oss://media/else/c'}}}]}]",
+         "TargetGroups[0].Targets[0].Subtitle.ExtractSubtitle has a URI that is not in the folder"},
+        {"[{'URI':'oss://media/out/m.m3u8','Targets':[{'URI':'oss://media/out/v','Container':'ts',"
+         "'Subtitle':{'ExtractSubtitle':{'Format':'srt','URI':'oss://media/out/c'}}}]}]",
+         "Format is 'srt', not vtt"},
+        {"[{'URI':'oss://media/out/m.m3u8','Targets':[{'URI':'oss://media/out/v','Container':'ts',"
+         "'Subtitle':{'ExtractSubtitle':{'Format':'vtt','URI':'oss://media/out/c'}}},"
+         "{'URI':'oss://media/out/w','Container':'ts',"
+         "'Subtitle':{'ExtractSubtitle':{'Format':'vtt','URI':'oss://media/out/d'}}}]}]",
+         "TargetGroups[0].Targets[1].Subtitle.ExtractSubtitle is the second of its group"},
         {"[{'URI':'oss://media/out/m.m3u8','Targets':[{'URI':'oss://media/out/m.m3u8','Container':'ts'}]}]",
          "the name of another target"},
     };

@@ -119,6 +119,32 @@ static const char *format_of(const char *name)
     return kn_equal_nocase(word, "ass") ? "ass" : kn_equal_nocase(word, "srt") ? "srt" : NULL;
 }
 
+static bool has_ending(const char *name, const char *ending)
+{
+    const size_t n = strlen(name);
+    return n > strlen(ending) && kn_equal_nocase(name + n - strlen(ending), ending);
+}
+
+static bool is_same_but_ending(const char *a, const char *b)
+{
+    return strlen(a) == strlen(b) && memcmp(a, b, strlen(a) - 4) == 0;
+}
+
+// Of pictures that are given together with their index the index is enough: it names them.
+static void pairs_join(struct options *options)
+{
+    int kept = 0;
+    for (int i = 0; i < options->n_inputs; i++) {
+        bool has_index = false;
+        for (int k = 0; has_ending(options->inputs[i], ".sub") && k < options->n_inputs; k++)
+            has_index = has_index || (has_ending(options->inputs[k], ".idx") &&
+                                      is_same_but_ending(options->inputs[k], options->inputs[i]));
+        if (!has_index)
+            options->inputs[kept++] = options->inputs[i];
+    }
+    options->n_inputs = kept;
+}
+
 static int options_check(struct options *options)
 {
     if (!options->n_inputs)
@@ -189,6 +215,7 @@ static int options_read(struct options *options, int argc, char **argv)
     }
     options->inputs = argv + optind;
     options->n_inputs = argc - optind;
+    pairs_join(options);
     return status == KN_EXIT_OK ? options_check(options) : status;
 }
 

@@ -50,7 +50,7 @@ struct kn_keeper {
 static const char *const passed_on[] = {
     "PATH", "LANG", "LC_ALL", "TZ", "KINORA_LOG", "KINORA_CHILD_STDERR", "FONTCONFIG_FILE",
     "FONTCONFIG_PATH", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS",
-    "UBSAN_OPTIONS",
+    "UBSAN_OPTIONS", "TESSDATA_PREFIX",
 };
 
 // NULL-terminated, owned as a whole by the caller through one pointer to the array and its texts.

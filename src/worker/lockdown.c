@@ -79,7 +79,7 @@ struct ruleset {
 
 // What libraries read as they work: their data, fonts, character sets, the number of processors.
 static const char *const system_read_only[] = {
-    "/usr/share", "/usr/lib", "/usr/local/share/fonts", "/lib", "/lib64", "/etc/fonts",
+    "/usr/share", "/usr/lib", "/usr/local/share/fonts", "/usr/local/share/tessdata", "/lib", "/lib64", "/etc/fonts",
     "/etc/ld.so.cache", "/etc/localtime", "/var/cache/fontconfig", "/proc/self", "/proc/cpuinfo",
     "/proc/meminfo", "/sys/devices/system/cpu", "/dev/urandom", "/dev/random", "/dev/zero", NULL,
 };
@@ -143,6 +143,9 @@ static kn_code landlock_begin(struct kn_error *err)
     if (fd < 0)
         return kn_fail_errno(err, errno, "cannot make a Landlock ruleset");
     kn_code rc = rules_add(fd, system_read_only, ACCESS_READ, err);
+    const char *models = getenv("TESSDATA_PREFIX"); // where the operator has Tesseract's models
+    if (rc == KN_OK && models && models[0])
+        rc = rule_add(fd, models, ACCESS_READ, err);
     if (rc == KN_OK)
         rc = rule_add(fd, "/dev/null", ACCESS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE, err);
     if (rc == KN_OK)

@@ -630,13 +630,44 @@ static kn_code open_with_libavformat(struct kn_harvest *harvest, const char *uri
 }
 
 /* ---- an index with its pictures in another file ---- */
-// Takes `source` when it is an index; leaves *out_harvest NULL when it is none.
+// Takes both.
+static kn_code open_pair(struct kn_harvest **out_harvest, struct kn_source **index, struct kn_source **pictures,
+                         const struct kn_input_env *env, struct kn_error *err)
+{
+    kn_auto(kn_harvest_free) struct kn_harvest *harvest = calloc(1, sizeof(*harvest));
+    if (!harvest)
+        return kn_fail(err, KN_ENOMEM, "no memory to open '%s'", (*index)->uri);
+    harvest->facts.end_us = KN_NO_TIME;
+    kn_window_init(&harvest->window, KN_TAKE(*index), env->stop);
+    const kn_code rc = kn_vobsub_open(harvest, pictures, err);
+    if (rc == KN_OK)
+        *out_harvest = KN_TAKE(harvest);
+    return rc;
+}
+
+// Pictures whose index lies beside them under the same name: it has their times, languages and colours.
+static void open_index_beside(struct kn_harvest **out_harvest, struct kn_source **pictures,
+                              const struct kn_input_env *env)
+{
+    uint8_t head[32];
+    size_t n = 0;
+    kn_auto(kn_free) char *uri = kn_vobsub_index_uri((*pictures)->uri);
+    kn_auto(kn_source_free) struct kn_source *index = NULL;
+    if (!uri || env->open(env->impl, uri, &index, NULL) != KN_OK ||
+        kn_source_read_at(index, 0, head, sizeof(head), &n, NULL) != KN_OK || !kn_vobsub_is_one(head, n))
+        return;
+    (void)open_pair(out_harvest, &index, pictures, env, NULL);
+}
+
+// Takes `source` when it is an index, or pictures with one; leaves *out_harvest NULL when it is neither.
 static kn_code open_vobsub(struct kn_harvest **out_harvest, struct kn_source **source,
                            const struct kn_input_env *env, struct kn_error *err)
 {
     uint8_t head[32];
     size_t n = 0;
     kn_code rc = kn_source_read_at(*source, 0, head, sizeof(head), &n, err);
+    if (rc == KN_OK && n >= 4 && memcmp(head, "\0\0\1\xBA", 4) == 0)
+        open_index_beside(out_harvest, source, env); // without it libavformat reads them
     if (rc != KN_OK || !kn_vobsub_is_one(head, n))
         return rc;
     kn_auto(kn_free) char *uri = kn_vobsub_pictures_uri((*source)->uri);
@@ -650,15 +681,7 @@ static kn_code open_vobsub(struct kn_harvest **out_harvest, struct kn_source **s
         (void)kn_error_prefix(err, "'%s' has its pictures elsewhere", (*source)->uri);
         return rc;
     }
-    kn_auto(kn_harvest_free) struct kn_harvest *harvest = calloc(1, sizeof(*harvest));
-    if (!harvest)
-        return kn_fail(err, KN_ENOMEM, "no memory to open '%s'", uri);
-    harvest->facts.end_us = KN_NO_TIME;
-    kn_window_init(&harvest->window, KN_TAKE(*source), env->stop);
-    rc = kn_vobsub_open(harvest, &pictures, err);
-    if (rc == KN_OK)
-        *out_harvest = KN_TAKE(harvest);
-    return rc;
+    return open_pair(out_harvest, source, &pictures, env, err);
 }
 
 kn_code kn_harvest_open_any(struct kn_harvest **out_harvest, const char *uri,

@@ -5,6 +5,7 @@
  */
 #include "engine/caption/vobsub.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,15 +65,26 @@ bool kn_vobsub_is_one(const uint8_t *head, size_t n)
     return n >= sizeof(HEAD) - 1 && memcmp(head, HEAD, sizeof(HEAD) - 1) == 0;
 }
 
-char *kn_vobsub_pictures_uri(const char *uri)
+// The name with another ending, in capitals if that was; NULL when it does not end in `from`.
+static char *renamed(const char *uri, const char *from, const char *to, const char *to_capitals)
 {
     const size_t n = strlen(uri);
-    if (n < 4 || strcasecmp(uri + n - 4, ".idx") != 0)
+    if (n < 4 || uri[n - 4] != '.' || strcasecmp(uri + n - 3, from) != 0)
         return NULL;
     char *name = strdup(uri);
     if (name)
-        memcpy(name + n - 3, uri[n - 3] == 'I' ? "SUB" : "sub", 3);
+        memcpy(name + n - 3, isupper((unsigned char)uri[n - 3]) ? to_capitals : to, 3);
     return name;
+}
+
+char *kn_vobsub_pictures_uri(const char *uri)
+{
+    return renamed(uri, "idx", "sub", "SUB");
+}
+
+char *kn_vobsub_index_uri(const char *uri)
+{
+    return renamed(uri, "sub", "idx", "IDX");
 }
 
 /* ---- the index ---- */

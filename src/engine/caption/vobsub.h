@@ -23,5 +23,9 @@ bool kn_vobsub_is_one(const uint8_t *head, size_t n);
  */
 kn_code kn_vobsub_open(struct kn_harvest *harvest, struct kn_source **pictures, struct kn_error *err);
 
-/* The name of the file with the pictures, malloc'd; NULL when `uri` does not end in .idx, or without memory. */
+/*
+ * The name of the file with the pictures, malloc'd; NULL when `uri` does not end in .idx, or without memory. And the
+ * other way round, of .sub.
+ */
 char *kn_vobsub_pictures_uri(const char *uri);
+char *kn_vobsub_index_uri(const char *uri);

@@ -10,6 +10,7 @@ import glob
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import unittest
@@ -49,9 +50,9 @@ def has_model(name):
     return bool(glob.glob(f"/usr/share/tesseract-ocr/*/tessdata/{name}.traineddata"))
 
 
-def captions(*args):
+def captions(*args, **environment):
     return subprocess.run([KINORA, "captions", "--overwrite", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          timeout=300)
+                          timeout=300, env=dict(os.environ, **environment))
 
 
 def cues(path):
@@ -108,6 +109,28 @@ class Ocr(unittest.TestCase):
     def test_captions_clearly_to_the_side_are_said_to_be_there(self):
         made = [text for _, text in self.read(["{\\an1}It is here.", "{\\an3}It is there.", "It is a very long day."], SANS)]
         self.assertEqual(made, ["{\\an1}It is here.", "{\\an3}It is there.", "It is a very long day."])
+
+    def test_models_may_lie_in_a_folder_of_ones_own(self):
+        os.makedirs("models", exist_ok=True)
+        shutil.copy(glob.glob("/usr/share/tesseract-ocr/*/tessdata/eng.traineddata")[0], "models/mine.traineddata")
+        sup.write("film.sup", SENTENCES[:1], SANS)
+        for folder in ("models", os.path.abspath("models")):
+            done = captions("film.sup", "-o", "film.srt", "--ocr-language", "mine", TESSDATA_PREFIX=folder)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(cues("film.srt")[0][1], SENTENCES[0])
+
+    def test_an_index_and_its_pictures_are_one_source(self):
+        tiny = os.path.join(SOURCE, "../shared/media/captions/tiny")
+        if not os.path.exists(tiny + ".idx"):
+            self.skipTest("there is no shared/media")
+        made = []
+        for names in ([tiny + ".idx"], [tiny + ".sub"], [tiny + ".sub", tiny + ".idx"]):
+            done = captions(*names, "-o", "tiny.srt", "--ocr-language", "eng")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            made.append(cues("tiny.srt"))
+        self.assertEqual(made[0][0][0], "00:00:01,000 --> 00:00:02,979")
+        self.assertEqual(made[0], made[1])
+        self.assertEqual(made[0], made[2])
 
     def test_of_a_stream_only_the_forced_captions_come_out_when_asked_for(self):
         sup.write("some.sup", SENTENCES[:3], SANS, forced=(1,))

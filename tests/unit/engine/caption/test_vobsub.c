@@ -99,6 +99,15 @@ static void both_tracks_are_read_with_their_times(void **state)
     assert_string_equal(kn_harvest_note(harvest, 0), "the picture at byte 1048575 is not there as a whole");
 }
 
+static void pictures_alone_find_the_index_beside_them(void **state)
+{
+    (void)state;
+    kn_auto(kn_harvest_free) struct kn_harvest *harvest = NULL;
+    pair_write();
+    assert_int_equal(kn_harvest_open_any(&harvest, "a.sub", &env, NULL), KN_OK);
+    packet_is(harvest, 0, 1500 * KN_SECOND / 1000);
+}
+
 static void a_track_that_is_not_chosen_stays_behind(void **state)
 {
     (void)state;
@@ -134,6 +143,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_tracks_are_read_with_their_times),
+        cmocka_unit_test(pictures_alone_find_the_index_beside_them),
         cmocka_unit_test(a_track_that_is_not_chosen_stays_behind),
         cmocka_unit_test(without_its_pictures_an_index_says_so),
         cmocka_unit_test(an_index_without_pictures_is_bad),

@@ -240,7 +240,8 @@ kn_code kn_ocr_language(const char *language, struct kn_arena *arena, const char
     *out_names = NULL;
     if (!language || !language[0] || kn_equal_nocase(language, "und"))
         return kn_fail_as(err, KN_EUNSUP, "OcrLanguageUnknown",
-                          "what language its pictures of text are in is not said");
+                          "what language its pictures of text are in is not said: say it with --ocr-language, over "
+                          "the API with the tag ocr.lang");
     for (const char *at = language; *at;) {
         const size_t n = strcspn(at, "+");
         if (n == 0 || n >= sizeof(part) || memchr(at, '/', n))

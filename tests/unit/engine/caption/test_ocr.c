@@ -82,8 +82,10 @@ static void a_missing_model_is_a_package_to_install(void **state)
 static void no_language_is_never_english(void **state)
 {
     (void)state;
-    language_fails("und", "OcrLanguageUnknown", "what language its pictures of text are in is not said");
-    language_fails(NULL, "OcrLanguageUnknown", "what language its pictures of text are in is not said");
+    static const char unsaid[] = "what language its pictures of text are in is not said: say it with --ocr-language, "
+                                 "over the API with the tag ocr.lang";
+    language_fails("und", "OcrLanguageUnknown", unsaid);
+    language_fails(NULL, "OcrLanguageUnknown", unsaid);
     language_fails("tlh", "OcrLanguageUnknown", "there is no reading of text in the language 'tlh'");
     language_fails("../eng", "OcrLanguageUnknown", "'../eng' is no language");
     language_fails("eng++", "OcrLanguageUnknown", "'eng++' is no language");

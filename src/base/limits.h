@@ -37,7 +37,7 @@
 #define KN_MAX_CUES 500000
 // A caption file: the largest styled scripts with fonts inside are 30 MiB.
 #define KN_MAX_CAPTION_BYTES (64 * 1024 * 1024)
-// Captions that are read as a tree (TTML, USF) or by libavformat take 30 times their size: 480 MiB at the very most.
+// Captions that are read as a tree (TTML, USF) or by libavformat take up to 40 times their size: 640 MiB at the very most.
 // A day of them is 5 MiB.
 #define KN_MAX_CAPTION_TREE_BYTES (16 * 1024 * 1024)
 // Differently styled pieces of text in one track: each costs 130 bytes, so 260 MiB at the very most.

@@ -78,7 +78,7 @@ static void header_make(struct kn_buf *out, const struct kn_cue_list *list, int 
 {
     const char *language = list->track.language;
     kn_buf_puts(out, "[Script Info]\n");
-    if (language[0] && strcmp(language, "und") != 0)
+    if (kn_caption_has_language(&list->track))
         kn_buf_printf(out, "; Language: %s\n", language);
     kn_buf_printf(out,
                   "ScriptType: v4.00+\nPlayResX: %d\nPlayResY: %d\nWrapStyle: 0\n"
@@ -126,8 +126,12 @@ static void switches_add(struct kn_buf *tags, const struct kn_cue_style *from,
         kn_buf_printf(tags, "\\c&H%06X&", bgr(to->colour));
     else if (from->has_colour && !to->has_colour)
         kn_buf_puts(tags, "\\c");
-    if (!kn_equal(from->font, to->font))
-        kn_buf_printf(tags, "\\fn%s", to->font ? to->font : "");
+    if (!kn_equal(from->font, to->font)) {
+        kn_buf_puts(tags, "\\fn");
+        for (const char *at = to->font ? to->font : ""; *at; at++)
+            if (!strchr("\\{}", *at)) // they would end the tag
+                kn_buf_putc(tags, *at);
+    }
     if (to->size_px > 0 && (from->size_px < to->size_px || from->size_px > to->size_px))
         kn_buf_printf(tags, "\\fs%.0f", to->size_px);
     else if (from->size_px > 0 && to->size_px <= 0)
@@ -203,8 +207,21 @@ static void time_write(struct kn_buf *out, long long cs)
 static void field_write(struct kn_buf *out, const char *text)
 {
     for (; text && *text; text++)
-        kn_buf_putc(out, *text == ',' ? ';' : *text == '\n' ? ' ' : *text);
+        kn_buf_putc(out, *text == ',' ? ';' : kn_caption_is_space(*text) ? ' ' : *text);
     kn_buf_putc(out, ',');
+}
+
+// As it was, but for line ends that a container's block may hold.
+static void raw_write(struct kn_buf *out, const char *raw)
+{
+    for (const char *at = raw; *at;) {
+        const size_t n = strcspn(at, "\r\n");
+        kn_buf_add(out, at, n);
+        at += n;
+        if (*at)
+            kn_buf_puts(out, "\\N");
+        at += *at == '\r' && at[1] == '\n' ? 2 : *at ? 1 : 0;
+    }
 }
 
 static void event_write(struct kn_buf *out, const struct kn_cue_list *list, const struct kn_cue *cue,
@@ -225,7 +242,7 @@ static void event_write(struct kn_buf *out, const struct kn_cue_list *list, cons
     kn_buf_printf(out, "%d,%d,%d,", cue->margins[0], cue->margins[1], cue->margins[2]);
     field_write(out, cue->effect);
     if (is_ass && cue->raw)
-        kn_buf_puts(out, cue->raw);
+        raw_write(out, cue->raw);
     else
         runs_write(out, cue, width, height);
     kn_buf_putc(out, '\n');

@@ -78,7 +78,7 @@ void kn_cue_builder_cut(struct kn_cue_builder *builder, const char *ruby)
     kn_buf_reset(&builder->text);
 }
 
-void kn_cue_builder_text(struct kn_cue_builder *builder, const char *text, size_t n)
+static void piece_add(struct kn_cue_builder *builder, const char *text, size_t n)
 {
     if (!n)
         return;
@@ -86,6 +86,19 @@ void kn_cue_builder_text(struct kn_cue_builder *builder, const char *text, size_
         kn_cue_builder_cut(builder, NULL);
     builder->pending = builder->look;
     kn_buf_add(&builder->text, text, n);
+}
+
+void kn_cue_builder_text(struct kn_cue_builder *builder, const char *text, size_t n)
+{
+    // Lines end with '\n' alone: what else there is ("&#13;" of XML) would be one more to a reader of our files.
+    for (const char *cr; n && (cr = memchr(text, '\r', n));) {
+        const size_t before = (size_t)(cr - text), pair = before + 1 < n && cr[1] == '\n' ? 2 : 1;
+        piece_add(builder, text, before);
+        piece_add(builder, "\n", 1);
+        text += before + pair;
+        n -= before + pair;
+    }
+    piece_add(builder, text, n);
 }
 
 void kn_cue_builder_character(struct kn_cue_builder *builder, uint32_t character)

@@ -75,7 +75,7 @@ static size_t bracket_at(const char *text, size_t n, bool is_open)
 {
     static const char *const pairs[][2] = {
         {"[", "]"}, {"(", ")"}, {"\xEF\xBC\x88", "\xEF\xBC\x89"}, {"\xE3\x80\x90", "\xE3\x80\x91"},
-        {"\xEF\xBC\xBB", "\xEF\xBC\xBD"},
+        {"\xEF\xBC\xBB", "\xEF\xBC\xBD"}, {"\xE3\x80\x94", "\xE3\x80\x95"},
     };
     for (size_t i = 0; i < KN_COUNT(pairs); i++) {
         const char *mark = pairs[i][is_open ? 0 : 1];
@@ -85,18 +85,37 @@ static size_t bracket_at(const char *text, size_t n, bool is_open)
     return 0;
 }
 
+// How long blanks and the colon after them are; 0 when there is no colon.
+static size_t colon_at(const char *text, size_t n)
+{
+    size_t at = 0;
+    while (at < n && text[at] == ' ')
+        at++;
+    if (at < n && text[at] == ':')
+        return at + 1;
+    return n - at >= 3 && memcmp(text + at, "\xEF\xBC\x9A", 3) == 0 ? at + 3 : 0;
+}
+
 static void brackets_mark(struct draft *draft)
 {
     const char *text = draft->text.data;
     size_t depth = 0, from = 0;
+    bool has_words = false; // in this line, so far and outside of brackets
     for (size_t i = 0; i < draft->text.len;) {
         const size_t open = bracket_at(text + i, draft->text.len - i, true);
         const size_t close = bracket_at(text + i, draft->text.len - i, false);
         if (open && depth++ == 0)
             from = i;
-        if (close && depth && --depth == 0)
+        if (close && depth && --depth == 0) {
             for (size_t k = from; k < i + close; k++)
                 draft->stays[k] = text[k] == '\n'; // what follows it stays on a line of its own
+            if (!has_words) // "[JOHN]: Hello"
+                memset(draft->stays + i + close, 0, colon_at(text + i + close, draft->text.len - i - close));
+        }
+        if (text[i] == '\n')
+            has_words = false;
+        else if (depth == 0 && !close && !strchr(" -", text[i]))
+            has_words = true;
         i += open ? open : close ? close : 1;
     }
 }
@@ -133,6 +152,8 @@ static size_t name_at(const struct draft *draft, size_t from, size_t to)
     size_t n_upper = 0;
     for (size_t i = from, step; i < to && i - from < MAX_NAME_BYTES; i += step) {
         const uint32_t c = kn_caption_character(draft->text.data + i, to - i, &step);
+        if (!draft->stays[i])
+            continue; // "JOHN (laughing):"
         if (c == ':')
             return n_upper >= 2 && (i + 1 >= to || kn_caption_is_space(draft->text.data[i + 1])) ? i + 1 - from : 0;
         if (is_lower(c) || (c < 0x80 && !is_upper(c) && !strchr(" 0123456789.'-#&", (int)c)))
@@ -175,14 +196,21 @@ static void spaces_mark(struct draft *draft)
     for (size_t from = 0; from < draft->text.len;) {
         const size_t to = line_end(draft, from);
         bool was_changed = false, is_after_space = true;
+        size_t last = from; // the byte before that stays
         for (size_t i = from; i < to; i++)
             was_changed = was_changed || !draft->stays[i];
         for (size_t i = from; was_changed && i < to; i++) {
             const bool is_space = draft->text.data[i] == ' ';
-            if (draft->stays[i] && is_space && is_after_space)
+            if (!draft->stays[i])
+                continue;
+            if (is_space && (is_after_space || (last == from && i > last + 1 && draft->text.data[last] == '-'))) {
                 draft->stays[i] = false;
-            else if (draft->stays[i])
-                is_after_space = is_space;
+                continue;
+            }
+            if (i > last + 1 && strchr(",.", draft->text.data[i]) && draft->text.data[last] == ' ')
+                draft->stays[last] = false; // "Hello (laughs), friend"
+            is_after_space = is_space;
+            last = i;
         }
         for (size_t i = to; was_changed && i > from; i--) {
             if (draft->stays[i - 1] && draft->text.data[i - 1] != ' ')
@@ -204,16 +232,23 @@ static size_t dash_at(const char *text, size_t n)
 
 static bool has_words(const struct draft *draft, size_t from, size_t to)
 {
-    for (size_t i = from; i < to; i++)
-        if (draft->stays[i] && !strchr(" -.,;:!?\t\r", draft->text.data[i]))
+    static const uint32_t marks[] = {0xA0,   0x2010, 0x2013, 0x2014, 0x2026, 0x201C, 0x201D, 0x2018, 0x2019,
+                                     0x3000, 0x3001, 0x3002, 0xFF01, 0xFF0C, 0xFF0E, 0xFF1A, 0xFF1F};
+    for (size_t i = from, step; i < to; i += step) {
+        const uint32_t c = kn_caption_character(draft->text.data + i, to - i, &step);
+        bool is_mark = !draft->stays[i] || (c < 0x80 && strchr(" -.,;:!?\"'\t", (int)c));
+        for (size_t k = 0; !is_mark && k < KN_COUNT(marks); k++)
+            is_mark = c == marks[k];
+        if (!is_mark)
             return true;
+    }
     return false;
 }
 
 // Lines without words go with their ends; a single dash that is left goes too.
 static void rest_mark(struct draft *draft)
 {
-    size_t n_lines = 0, n_before = 0, dash_from = 0, dash = 0;
+    size_t n_lines = 0, n_before = 0, n_dashes = 0, dash_from = 0, dash = 0;
     for (size_t from = 0; from < draft->text.len;) {
         const size_t to = line_end(draft, from);
         const bool was_changed = memchr(draft->stays + from, 0, to - from) != NULL;
@@ -226,15 +261,16 @@ static void rest_mark(struct draft *draft)
         } else {
             while (at < to && !draft->stays[at])
                 at++;
-            if (dash_at(draft->text.data + at, to - at)) {
+            const size_t here = dash_at(draft->text.data + at, to - at);
+            n_dashes += here > 0;
+            if (n_lines++ == 0) {
                 dash_from = at;
-                dash = dash_at(draft->text.data + at, to - at);
+                dash = here;
             }
-            n_lines++;
         }
         from = to + 1;
     }
-    if (n_lines == 1 && n_before >= 2 && dash) {
+    if (n_dashes == 1 && n_before >= 2 && dash) { // of whoever speaks first: one more would need it
         memset(draft->stays + dash_from, 0, dash);
         for (size_t i = dash_from + dash; i < draft->text.len && draft->text.data[i] == ' '; i++)
             draft->stays[i] = false;

@@ -41,6 +41,15 @@ static int64_t fraction_us(int64_t value, int n)
     return value;
 }
 
+// Translating machines write "00: 00: 01, 500".
+static const char *blanks_skip(const char *at, const char *end)
+{
+    const char *digit = at;
+    while (digit < end && *digit == ' ')
+        digit++;
+    return digit < end && *digit >= '0' && *digit <= '9' ? digit : at;
+}
+
 // "1:02:03,450", without hours, without a fraction, '.' or ':' before it, a sign: all of these are met.
 bool kn_srt_time(const char **cursor, const char *end, int64_t *out_us)
 {
@@ -57,7 +66,7 @@ bool kn_srt_time(const char **cursor, const char *end, int64_t *out_us)
     while (n_parts < 4 && digits(&at, end, &value, &n)) {
         parts[n_parts++] = value;
         if (at < end && (*at == ',' || *at == '.') && n_parts > 1) {
-            at++;
+            at = blanks_skip(at + 1, end);
             has_fraction = true;
             fraction = digits(&at, end, &value, &n) ? fraction_us(value, n) : 0;
             break;
@@ -71,7 +80,7 @@ bool kn_srt_time(const char **cursor, const char *end, int64_t *out_us)
             }
             break;
         }
-        at++;
+        at = blanks_skip(at + 1, end);
     }
     if (n_parts < 2 || (n_parts == 4 && !has_fraction))
         return false;
@@ -243,7 +252,8 @@ kn_code kn_srt_cue_text(struct kn_cue_builder *builder, struct kn_cue *cue, cons
 {
     struct fonts fonts;
     fonts.n = 0; // what lies above is not worth clearing for each cue
-    struct kn_ass_scan scan = {.builder = builder, .cue = cue};
+    // What \pos counts in is the frame that players suppose (libass: 384x288).
+    struct kn_ass_scan scan = {.builder = builder, .cue = cue, .width_px = 384, .height_px = 288};
     for (size_t i = 0; i < n;) {
         size_t to = i;
         while (to < n && text[to] != '<' && text[to] != '{' && text[to] != '\r' && text[to] != '\\')
@@ -267,6 +277,9 @@ kn_code kn_srt_cue_text(struct kn_cue_builder *builder, struct kn_cue *cue, cons
             i++;
         }
     }
+    // Many a script of 1920x1080 was made SubRip without counting anew.
+    if (scan.has_place && !(cue->place.x >= 0 && cue->place.x <= 1 && cue->place.y >= 0 && cue->place.y <= 1))
+        cue->place.x = cue->place.y = NAN;
     return kn_cue_builder_finish(builder, cue, err);
 }
 

@@ -32,7 +32,7 @@ static void style_open(struct kn_buf *out, const struct kn_cue_style *style)
         if (style->has_colour)
             kn_buf_printf(out, " color=\"#%06x\"", style->colour);
         if (style->font)
-            kn_buf_printf(out, " face=\"%s\"", style->font);
+            kn_buf_printf(out, strchr(style->font, '"') ? " face='%s'" : " face=\"%s\"", style->font);
         if (style->size_px > 0)
             kn_buf_printf(out, " size=\"%.0f\"", style->size_px);
         kn_buf_putc(out, '>');
@@ -66,22 +66,38 @@ static bool shown_equal(const struct kn_cue_style *a, const struct kn_cue_style 
         a->is_underline == b->is_underline && a->is_strike == b->is_strike;
 }
 
+struct writer {
+    struct kn_buf *out;
+    const struct kn_caption_write_options *options;
+    struct kn_cue_style now; // the tags that are open
+    bool has_line;           // the line being written is not empty so far
+    bool is_ended;           // its end is not written yet: tags close before it and open after it
+};
+
 // A blank line would end the cue in many players: line ends never stand side by side.
-static void text_add(struct kn_buf *out, const char *text, bool *has_line,
-                     const struct kn_caption_write_options *options)
+static void text_add(struct writer *writer, const char *text, const struct kn_cue_style *style)
 {
     for (const char *at = text; *at;) {
         const size_t n = strcspn(at, "\n");
         const bool is_blank = strspn(at, " \t\n") >= n;
-        if (n && !(is_blank && !*has_line)) {
-            if (!*has_line)
-                kn_caption_write_rtl(out, at, options);
-            kn_buf_add(out, at, n);
-            *has_line = true;
+        if (n && !(is_blank && !writer->has_line)) {
+            const bool is_other = !shown_equal(&writer->now, style);
+            if (is_other)
+                style_close(writer->out, &writer->now);
+            if (writer->is_ended)
+                kn_buf_putc(writer->out, '\n');
+            if (is_other)
+                style_open(writer->out, style);
+            if (!writer->has_line)
+                kn_caption_write_rtl(writer->out, at, writer->options);
+            kn_buf_add(writer->out, at, n);
+            writer->now = *style;
+            writer->has_line = true;
+            writer->is_ended = false;
         }
-        if (at[n] == '\n' && *has_line) {
-            kn_buf_putc(out, '\n');
-            *has_line = false;
+        if (at[n] == '\n' && writer->has_line) {
+            writer->is_ended = true;
+            writer->has_line = false;
         }
         at += n + (at[n] == '\n');
     }
@@ -90,23 +106,15 @@ static void text_add(struct kn_buf *out, const char *text, bool *has_line,
 static void runs_add(struct kn_buf *out, const struct kn_cue_list *list, const struct kn_cue *cue,
                      const struct kn_caption_write_options *options)
 {
-    struct kn_cue_style now = {0};
-    bool has_line = false;
+    struct writer writer = {.out = out, .options = options};
     for (size_t i = 0; i < cue->n_runs; i++) {
         const struct kn_cue_run *run = &cue->runs[i];
-        const struct kn_cue_style next = shown(list, run);
-        if (!shown_equal(&now, &next)) {
-            style_close(out, &now);
-            style_open(out, &next);
-            now = next;
-        }
-        text_add(out, run->text, &has_line, options);
+        const struct kn_cue_style style = shown(list, run);
+        text_add(&writer, run->text, &style);
         if (run->ruby)
             kn_buf_printf(out, "(%s)", run->ruby);
     }
-    while (out->len && out->data[out->len - 1] == '\n')
-        out->data[--out->len] = '\0';
-    style_close(out, &now);
+    style_close(out, &writer.now);
 }
 
 // Broadcast captions stand anywhere; what counts without positions is above, middle or below.

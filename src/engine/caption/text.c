@@ -8,7 +8,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include <libxml/HTMLparser.h>
 #include <uchardet/uchardet.h>
 
 #include "base/cleanup.h"
@@ -63,6 +62,17 @@ uint32_t kn_caption_character(const char *text, size_t n, size_t *out_n)
     return c;
 }
 
+static const uint16_t windows_1252[32] = { // 0x80 to 0x9F
+    0x20AC, 0x81,   0x201A, 0x192,  0x201E, 0x2026, 0x2020, 0x2021, 0x2C6,  0x2030, 0x160,
+    0x2039, 0x152,  0x8D,   0x17D,  0x8F,   0x90,   0x2018, 0x2019, 0x201C, 0x201D, 0x2022,
+    0x2013, 0x2014, 0x2DC,  0x2122, 0x161,  0x203A, 0x153,  0x9D,   0x17E,  0x178,
+};
+
+uint32_t kn_caption_windows_1252(uint8_t byte)
+{
+    return byte >= 0x80 && byte < 0xA0 ? windows_1252[byte - 0x80] : byte;
+}
+
 /* ---- lines ---- */
 bool kn_lines_next(struct kn_lines *lines, struct kn_line *out_line)
 {
@@ -106,53 +116,7 @@ const char *kn_line_find(struct kn_line line, const char *word)
     return line.text ? memmem(line.text, line.n, word, strlen(word)) : NULL;
 }
 
-/* ---- references and colours ---- */
-static size_t number_entity(const char *text, size_t n, uint32_t *out)
-{
-    const bool is_hex = n > 2 && (text[2] == 'x' || text[2] == 'X');
-    const size_t from = is_hex ? 3 : 2;
-    uint32_t value = 0;
-    size_t at = from;
-    for (; at < n && at < from + 8; at++) {
-        const char c = text[at];
-        const bool is_digit = c >= '0' && c <= '9';
-        const bool is_letter = is_hex && ((c | 32) >= 'a' && (c | 32) <= 'f');
-        if (!is_digit && !is_letter)
-            break;
-        value = value * (is_hex ? 16 : 10) + (uint32_t)(is_digit ? c - '0' : (c | 32) - 'a' + 10);
-    }
-    if (at == from)
-        return 0;
-    *out = value;
-    return at < n && text[at] == ';' ? at + 1 : at;
-}
-
-size_t kn_caption_entity(const char *text, size_t n, uint32_t *out_character)
-{
-    if (n < 3 || text[0] != '&')
-        return 0;
-    if (text[1] == '#')
-        return number_entity(text, n, out_character);
-    char name[16];
-    size_t at = 1;
-    while (at < n && at < sizeof(name) && (((text[at] | 32) >= 'a' && (text[at] | 32) <= 'z') ||
-                                           (text[at] >= '0' && text[at] <= '9'))) {
-        name[at - 1] = text[at];
-        at++;
-    }
-    if (at >= n || at == 1 || text[at] != ';')
-        return 0; // "AT&T", "a & b": a reference ends with ';' in captions
-    name[at - 1] = '\0';
-    const htmlEntityDesc *entity = htmlEntityLookup((const xmlChar *)name);
-    if (entity)
-        *out_character = entity->value;
-    else if (strcmp(name, "apos") == 0)
-        *out_character = '\'';
-    else
-        return 0;
-    return at + 1;
-}
-
+/* ---- colours ---- */
 static bool hex_colour(const char *text, size_t n, uint32_t *out)
 {
     uint32_t value = 0;
@@ -285,11 +249,6 @@ static bool marked(struct kn_buf *out, const uint8_t *at, size_t n, char encodin
 // UTF-8 read as Windows-1252 and encoded once more ("Ã©" for "é"): undone when all of it can be.
 static bool repaired(struct kn_buf *out, const char *text, size_t n)
 {
-    static const uint16_t upper[32] = { // Windows-1252, 0x80-0x9F
-        0x20AC, 0x81,   0x201A, 0x192,  0x201E, 0x2026, 0x2020, 0x2021, 0x2C6,  0x2030, 0x160,
-        0x2039, 0x152,  0x8D,   0x17D,  0x8F,   0x90,   0x2018, 0x2019, 0x201C, 0x201D, 0x2022,
-        0x2013, 0x2014, 0x2DC,  0x2122, 0x161,  0x203A, 0x153,  0x9D,   0x17E,  0x178,
-    };
     kn_auto(kn_buf_clear) struct kn_buf once = {0};
     bool is_ascii = true;
     for (size_t i = 0; is_ascii && i < n; i++)
@@ -299,7 +258,7 @@ static bool repaired(struct kn_buf *out, const char *text, size_t n)
     for (size_t i = 0, step; i < n; i += step) {
         uint32_t c = kn_caption_character(text + i, n - i, &step);
         for (size_t k = 0; k < 32 && c > 0xFF; k++)
-            if (upper[k] == c)
+            if (windows_1252[k] == c)
                 c = (uint32_t)(0x80 + k);
         if (c > 0xFF)
             return false;

@@ -34,6 +34,8 @@ void kn_caption_put(struct kn_buf *out, uint32_t character);
 size_t kn_caption_utf8(char out[4], uint32_t character);
 /* The character at `text` and its length in bytes (1 and U+FFFD when malformed); n > 0. */
 uint32_t kn_caption_character(const char *text, size_t n, size_t *out_n);
+/* What a byte means in Windows-1252; the five it leaves undefined stay as they are. */
+uint32_t kn_caption_windows_1252(uint8_t byte);
 /* Of the tags' and entities' kind: ASCII white space. */
 static inline bool kn_caption_is_space(char c)
 {
@@ -64,9 +66,6 @@ struct kn_line kn_line_trim(struct kn_line line);
 bool kn_line_begins(struct kn_line line, const char *prefix);
 /* Where a word first is in it, or NULL. */
 const char *kn_line_find(struct kn_line line, const char *word);
-
-/* A character reference of HTML at `text` ("&amp;", "&#39;", "&nbsp"): its length, 0 when none. */
-size_t kn_caption_entity(const char *text, size_t n, uint32_t *out_character);
 
 /* A colour as HTML has it: "#rgb", "#rrggbb", "#rrggbbaa", "rrggbb", "rgb(…)", a name. */
 bool kn_caption_colour(const char *text, size_t n, uint32_t *out_rgb);

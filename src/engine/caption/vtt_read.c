@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/strings.h"
+#include "engine/caption/entity.h"
 #include "engine/caption/srt.h"
 #include "engine/caption/text.h"
 
@@ -23,7 +24,7 @@ static bool percentage(struct kn_line value, double *out)
     memcpy(copy, value.text, value.n - 1);
     copy[value.n - 1] = '\0';
     double number;
-    if (!kn_parse_double(copy, &number) || number < 0 || number > 100)
+    if (strspn(copy, "0123456789.") != value.n - 1 || !kn_parse_double(copy, &number) || number > 100)
         return false;
     *out = number / 100;
     return true;
@@ -41,6 +42,7 @@ struct settings {
     int line_row;       // of the anchor: 0 below the line, 1 centred on it, 2 above
     int column;         // 0 left, 1 centre, 2 right
     bool has_align;
+    int position_column; // `column` of what `position` is of; -1 as `column` says
 };
 
 static bool line_setting(struct settings *settings, struct kn_line value)
@@ -92,7 +94,12 @@ static bool setting_read(struct kn_cue_list *list, struct kn_cue *cue, struct se
     if (word_is(name, "position")) {
         const char *comma = memchr(value.text, ',', value.n);
         const size_t n = comma ? (size_t)(comma - value.text) : value.n;
-        return percentage((struct kn_line){.text = value.text, .n = n}, &settings->position);
+        const struct kn_line of = {.text = value.text + n + 1, .n = comma ? value.n - n - 1 : 0};
+        const int column = word_is(of, "line-left") ? 0 : word_is(of, "center") ? 1 : word_is(of, "line-right") ? 2 : -1;
+        if ((comma && column < 0) || !percentage((struct kn_line){.text = value.text, .n = n}, &settings->position))
+            return false;
+        settings->position_column = column;
+        return true;
     }
     if (word_is(name, "size"))
         return percentage(value, &settings->size);
@@ -130,14 +137,15 @@ static void settings_place(struct kn_cue_place *place, const struct settings *se
     }
     place->x = settings->position;
     place->width = settings->size;
-    if (settings->has_align || !isnan(place->y))
-        place->anchor = row * 3 + settings->column + 1;
+    const int column = settings->position_column >= 0 ? settings->position_column : settings->column;
+    if (settings->has_align || settings->position_column >= 0 || !isnan(place->y))
+        place->anchor = row * 3 + column + 1;
 }
 
 void kn_vtt_settings(struct kn_cue_list *list, struct kn_cue *cue, const char *text, size_t n,
                      int line)
 {
-    struct settings settings = {.line = NAN, .position = NAN, .size = NAN, .column = 1};
+    struct settings settings = {.line = NAN, .position = NAN, .size = NAN, .column = 1, .position_column = -1};
     for (size_t i = 0; i < n;) {
         while (i < n && kn_caption_is_space(text[i]))
             i++;
@@ -187,6 +195,9 @@ static void element_close(struct scan *scan)
 {
     const enum element element = scan->stack[--scan->depth].element;
     if (element == ELEMENT_RT) {
+        for (size_t i = 0; i < scan->annotation.len; i++)
+            if (kn_caption_is_space(scan->annotation.data[i]))
+                scan->annotation.data[i] = ' '; // it stands above one line
         kn_cue_builder_cut(scan->builder, kn_buf_text(&scan->annotation));
         scan->builder->is_broken = scan->builder->is_broken || !kn_buf_ok(&scan->annotation);
         kn_buf_reset(&scan->annotation);
@@ -233,18 +244,25 @@ static void class_apply(struct kn_cue_style *style, struct kn_line class)
     }
 }
 
+static void entity_put(struct kn_buf *out, const uint32_t c[2])
+{
+    kn_caption_put(out, c[0]);
+    if (c[1])
+        kn_caption_put(out, c[1]);
+}
+
 // Text with its references resolved and white space trimmed, in the arena.
 static const char *annotation_text(struct scan *scan, struct kn_line text)
 {
     kn_auto(kn_buf_clear) struct kn_buf plain = {0};
     const struct kn_line word = kn_line_trim(text);
     for (size_t i = 0; i < word.n;) {
-        uint32_t c;
-        const size_t n = kn_caption_entity(word.text + i, word.n - i, &c);
+        uint32_t c[2];
+        const size_t n = kn_caption_entity(word.text + i, word.n - i, c);
         if (n)
-            kn_caption_put(&plain, c);
+            entity_put(&plain, c);
         else
-            kn_buf_putc(&plain, word.text[i] == '\n' ? ' ' : word.text[i]);
+            kn_buf_putc(&plain, kn_caption_is_space(word.text[i]) ? ' ' : word.text[i]);
         i += n ? n : 1;
     }
     return kn_arena_strdup(&scan->builder->list->arena, kn_buf_text(&plain));
@@ -338,8 +356,8 @@ kn_code kn_vtt_cue_text(struct kn_cue_builder *builder, struct kn_cue *cue, cons
         i = to;
         if (i == n)
             break;
-        uint32_t c;
-        const size_t entity = kn_caption_entity(text + i, n - i, &c);
+        uint32_t c[2];
+        const size_t entity = kn_caption_entity(text + i, n - i, c);
         if (text[i] == '<') {
             // A tag that is never closed takes the rest of the cue, as the tokenizer says.
             const char *end = memchr(text + i, '>', n - i);
@@ -348,7 +366,7 @@ kn_code kn_vtt_cue_text(struct kn_cue_builder *builder, struct kn_cue *cue, cons
             i = to + 1;
         } else if (entity) {
             kn_auto(kn_buf_clear) struct kn_buf utf8 = {0};
-            kn_caption_put(&utf8, c);
+            entity_put(&utf8, c);
             text_add(&scan, kn_buf_text(&utf8), utf8.len);
             i += entity;
         } else {
@@ -540,6 +558,8 @@ static kn_code blocks_read(struct kn_cue_list *list, struct kn_cue_builder *buil
             rc = cue_read(list, builder, &block, err);
         } else if (!has_cue) {
             header_end = block.to; // STYLE, REGION, NOTE before the first cue
+            if (!is_note && !kn_line_begins(block.first, "STYLE") && !kn_line_begins(block.first, "REGION"))
+                kn_cue_list_warn(list, block.line, "a block without times, before the first cue");
         } else if (is_note) {
             rc = note_keep(list, &block, err);
         } else {

@@ -97,19 +97,27 @@ static void text_add(struct writer *writer, const char *text)
     }
 }
 
+// "<v Ann>": a tag that says something.
+static void annotation_write(struct writer *writer, const char *tag, const char *text)
+{
+    const bool had_line = writer->has_line;
+    kn_buf_printf(writer->out, "<%s ", tag);
+    writer->has_line = true; // no mark before it, and no blank for a line end in it
+    text_add(writer, text);
+    kn_buf_putc(writer->out, '>');
+    writer->has_line = had_line;
+}
+
 // What opens before a run and closes after it, innermost last.
 static void style_open(struct writer *writer, const struct kn_cue_run *run)
 {
     const struct kn_cue_style *style = &run->style;
     const char *class = style->has_colour ? class_of(style->colour) : NULL;
     const char *background = style->has_background ? class_of(style->background) : NULL;
-    if (run->voice && !writer->cue->speaker) {
-        kn_buf_puts(writer->out, "<v ");
-        text_add(writer, run->voice);
-        kn_buf_putc(writer->out, '>');
-    }
+    if (run->voice && !writer->cue->speaker)
+        annotation_write(writer, "v", run->voice);
     if (style->language)
-        kn_buf_printf(writer->out, "<lang %s>", style->language);
+        annotation_write(writer, "lang", style->language);
     if (style->classes)
         kn_buf_printf(writer->out, "<c.%s>", style->classes);
     else if (class || background)
@@ -149,12 +157,8 @@ static void runs_write(struct writer *writer)
 {
     const struct kn_cue *cue = writer->cue;
     int64_t lit_us = KN_NO_TIME;
-    if (cue->speaker) {
-        kn_buf_puts(writer->out, "<v ");
-        text_add(writer, cue->speaker);
-        kn_buf_putc(writer->out, '>');
-        writer->has_line = false;
-    }
+    if (cue->speaker)
+        annotation_write(writer, "v", cue->speaker);
     for (size_t i = 0; i < cue->n_runs; i++) {
         const struct kn_cue_run *run = &cue->runs[i];
         // A time inside a cue lies within it (WebVTT, 4.2.2).
@@ -221,7 +225,7 @@ static void header_write(struct kn_buf *out, const struct kn_cue_list *list,
                          const struct colours *colours)
 {
     const struct kn_caption_track *track = &list->track;
-    const bool has_language = track->language[0] && strcmp(track->language, "und") != 0;
+    const bool has_language = kn_caption_has_language(track);
     if (is_vtt(list) && list->header) {
         kn_buf_printf(out, "%s\n", list->header);
         return;

@@ -9,6 +9,14 @@
 // Layers of one text: shadow, border, glow, fill; typesetters use fewer than this.
 #define MAX_LAYERS 16
 
+bool kn_caption_has_language(const struct kn_caption_track *track)
+{
+    for (const char *at = track->language; *at; at++)
+        if (!((*at | 32) >= 'a' && (*at | 32) <= 'z') && !(*at >= '0' && *at <= '9') && *at != '-')
+            return false;
+    return track->language[0] && strcmp(track->language, "und") != 0;
+}
+
 bool kn_cue_is_empty(const struct kn_cue *cue)
 {
     for (size_t i = 0; i < cue->n_runs; i++)

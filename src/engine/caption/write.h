@@ -22,6 +22,9 @@ struct kn_caption_write_options {
     bool marks_rtl;  // U+200F before lines of right-to-left text that begin with punctuation
 };
 
+/* Whether the track's language is one, and may stand in a file: what a container says may be anything. */
+bool kn_caption_has_language(const struct kn_caption_track *track);
+
 /* Whether there is anything to see. */
 bool kn_cue_is_empty(const struct kn_cue *cue);
 

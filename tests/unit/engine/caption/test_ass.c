@@ -104,6 +104,25 @@ static void plain_text_becomes_a_script_of_its_own(void **state)
                FORMAT "Dialogue: 0,0:00:01.00,0:00:01.01,Default,,0,0,0,,{\\an8\\i1}a{\\i0}\\{b\\Nc\n");
 }
 
+static void what_would_break_a_script_is_taken_out(void **state)
+{
+    (void)state;
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    kn_auto(kn_buf_clear) struct kn_buf out = {0};
+    const struct kn_caption_write_options options = {0};
+    caption_read(&list, "WEBVTT\n\n00:01.000 --> 00:02.000\n<v Ann,&#10;B>a\\N{b}\n", "a.vtt");
+    list.cues[0].runs[0].style.font = "F}{\\p1";
+    assert_int_equal(kn_caption_write(&out, &list, KN_CAPTION_FORMAT_ASS, &options, NULL), KN_OK);
+    assert_non_null(strstr(kn_buf_text(&out), ",Default,Ann; B,0,0,0,,{\\fnFp1}a\\\xE2\x81\xA0N\\{b\\}\n"));
+    struct kn_ass_script *script;
+    kn_auto(kn_cue_list_clear) struct kn_cue_list film = {0};
+    static const char block[] = "0,0,Default,,0,0,0,,one\r\ntwo\nthree";
+    assert_int_equal(kn_ass_header(&film, &script, HEADER, sizeof(HEADER) - 1, NULL), KN_OK);
+    assert_int_equal(kn_ass_packet(&film, script, block, sizeof(block) - 1, KN_SECOND, 2 * KN_SECOND, NULL), KN_OK);
+    caption_is(&film, "ass", HEADER FORMAT "Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,one\\Ntwo\\Nthree\n");
+    caption_is(&film, "srt", "1\n00:00:01,000 --> 00:00:02,000\none\ntwo\nthree\n\n");
+}
+
 static void broken_events_are_told(void **state)
 {
     (void)state;
@@ -125,6 +144,7 @@ int main(void)
         cmocka_unit_test(unusual_order_of_fields_is_honoured),
         cmocka_unit_test(ssa_becomes_valid_ass),
         cmocka_unit_test(plain_text_becomes_a_script_of_its_own),
+        cmocka_unit_test(what_would_break_a_script_is_taken_out),
         cmocka_unit_test(broken_events_are_told),
     };
     return cmocka_run_group_tests_name("engine/caption/ass", tests, NULL, NULL);

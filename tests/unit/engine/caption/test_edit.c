@@ -36,6 +36,14 @@ static void what_the_deaf_need_goes(void **state)
     cut("\xE2\x99\xAA La la la \xE2\x99\xAA", NULL);
     cut("\xE2\x99\xAA", NULL);
     cut("\xE2\x99\xAA one\ntwo \xE2\x99\xAA\nspoken", "spoken");
+    cut("JOHN (laughing): Hello", "Hello");
+    cut("[JOHN]: Hello\n- (ANN) : Yes", "Hello\n- Yes");
+    cut("Hello (laughs), friend [sighs].", "Hello, friend.");
+    cut("- One\nand more\n- [gasps]", "One\nand more");
+    cut("One\n- Two\n- [gasps]", "One\n- Two");
+    cut("\xE2\x80\x93 [gasps]\n\xE2\x80\x93 \"Hi\"", "\"Hi\"");
+    cut("-[gasps] Hi\n-Yo", "-Hi\n-Yo");
+    cut("\xE3\x80\x94\xE9\x9F\xB3\xE6\xA5\xBD\xE3\x80\x95\xE3\x80\x82", NULL);
     cut("<i>[music]</i>\n<b>Stay</b> (quietly) here", "<b>Stay</b> here");
     cut("\xEF\xBC\x88\xE7\xAC\x91\xEF\xBC\x89\xE4\xBD\xA0\xE5\xA5\xBD", "\xE4\xBD\xA0\xE5\xA5\xBD");
 }
@@ -50,6 +58,7 @@ static void what_is_said_stays(void **state)
     cut("Not closed [here", "Not closed [here");
     cut("- One.\n- Two.", "- One.\n- Two.");
     cut("USA", "USA");
+    cut("one (two) three: four", "one three: four");
 }
 
 static void times_are_shifted_and_scaled(void **state)

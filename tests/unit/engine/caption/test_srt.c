@@ -30,6 +30,7 @@ static void times_are_read_in_every_form_files_have(void **state)
         {"00:00:01:500->00:00:02:000", 1500000, 2000000},
         {"01:02 - -> 01:03,25", 62000000, 63250000},
         {"  00:00:01,5000  -->  00:00:02,05  X1:1 X2:2 Y1:3 Y2:4", 1500000, 2050000},
+        {"00: 00: 01, 500 -> 00: 00: 02, 000", 1500000, 2000000},
         {"100:00:00,000 --> 100:00:01,000", 360000000000, 360001000000},
         {"-00:00:01,000 --> 00:00:01,000", -1000000, 1000000},
         {"00:00:01,000 --> 00:00:1d,000", 1000000, KN_NO_TIME},
@@ -85,6 +86,21 @@ static void place_is_kept(void **state)
     caption_becomes(text, "a.srt", "webvtt", "WEBVTT\n\n00:00:01.000 --> 00:00:02.000 line:10%\nabove\n");
 }
 
+static void a_point_is_one_of_nine_places(void **state)
+{
+    (void)state;
+    caption_becomes("1\n00:00:01,000 --> 00:00:02,000\n{\\an5\\pos(192,30)}a\n\n2\n00:00:03,000 --> 00:00:04,000\n"
+                    "{\\pos(960,1000)}b\n", "a.srt", "srt",
+                    "1\n00:00:01,000 --> 00:00:02,000\n{\\an8}a\n\n2\n00:00:03,000 --> 00:00:04,000\nb\n\n");
+}
+
+static void tags_close_before_line_ends_and_open_after_them(void **state)
+{
+    (void)state;
+    caption_becomes("1\n00:00:01,000 --> 00:00:02,000\n<i>a\n</i>b<b>\nc\n \n</b><font face='x\"y'>d</font><u> </u>\n", "a.srt",
+                    "srt", "1\n00:00:01,000 --> 00:00:02,000\n<i>a</i>\nb\n<b>c</b>\n<font face='x\"y'>d</font><u> </u>\n\n");
+}
+
 static void disorder_in_time_is_put_right(void **state)
 {
     (void)state;
@@ -138,6 +154,8 @@ int main(void)
         cmocka_unit_test(looks_survive),
         cmocka_unit_test(unknown_tags_stay_as_text),
         cmocka_unit_test(place_is_kept),
+        cmocka_unit_test(a_point_is_one_of_nine_places),
+        cmocka_unit_test(tags_close_before_line_ends_and_open_after_them),
         cmocka_unit_test(disorder_in_time_is_put_right),
         cmocka_unit_test(file_without_times_is_refused),
         cmocka_unit_test(endings_and_mark_are_settings),

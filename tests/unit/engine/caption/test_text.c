@@ -7,6 +7,7 @@
 
 #include <iconv.h>
 
+#include "engine/caption/entity.h"
 #include "engine/caption/text.h"
 #include "support/caption_text.h"
 
@@ -73,13 +74,25 @@ static void mark_behind_blank_lines_and_zeros_are_no_hindrance(void **state)
 static void references_and_colours(void **state)
 {
     (void)state;
-    uint32_t c;
-    assert_int_equal(kn_caption_entity("&amp;x", 6, &c), 5);
-    assert_int_equal(c, '&');
-    assert_int_equal(kn_caption_entity("&#x4e2d;", 8, &c), 8);
-    assert_int_equal(c, 0x4E2D);
-    assert_int_equal(kn_caption_entity("&T", 2, &c), 0);
-    assert_int_equal(kn_caption_entity("&nosuch;", 8, &c), 0);
+    static const struct {
+        const char *text;
+        size_t n;
+        uint32_t character[2];
+    } references[] = { // as the HTML standard reads them
+        {"&amp;x", 5, {'&', 0}},        {"&#x4e2d;", 8, {0x4E2D, 0}},    {"&#65 ", 4, {'A', 0}},
+        {"&copy 2020", 5, {0xA9, 0}},   {"&notit;", 4, {0xAC, 0}},       {"&notin;", 7, {0x2209, 0}},
+        {"&sung;", 6, {0x266A, 0}},     {"&acE;", 5, {0x223E, 0x333}},   {"&#150;", 6, {0x2013, 0}},
+        {"&#99999999999;", 14, {0x110000, 0}}, {"&CounterClockwiseContourIntegral;", 33, {0x2233, 0}},
+    };
+    for (size_t i = 0; i < KN_COUNT(references); i++) {
+        uint32_t character[2];
+        assert_int_equal(kn_caption_entity(references[i].text, strlen(references[i].text), character), references[i].n);
+        assert_memory_equal(character, references[i].character, sizeof(character));
+    }
+    static const char *const others[] = {"&T", "&nosuch;", "&;", "&#;", "&#x;", "& lt;", "&hellip"};
+    uint32_t none[2], c;
+    for (size_t i = 0; i < KN_COUNT(others); i++)
+        assert_int_equal(kn_caption_entity(others[i], strlen(others[i]), none), 0);
     static const struct {
         const char *text;
         uint32_t rgb;

@@ -87,6 +87,14 @@ static void what_would_fill_the_memory_is_refused(void **state)
     }
 }
 
+static void line_ends_of_xml_do_not_end_the_cue(void **state)
+{
+    (void)state;
+    caption_becomes("<tt xmlns=\"http://www.w3.org/ns/ttml\"><body xml:space=\"preserve\"><div><p begin=\"1s\" end=\"2s\">a&#13;&#13;b"
+                    "</p></div></body></tt>", "a.ttml", "webvtt",
+                    "WEBVTT\n\n00:00:01.000 --> 00:00:02.000\na\n\xC2\xA0\nb\n");
+}
+
 static void styles_in_a_circle_end(void **state)
 {
     (void)state;
@@ -112,6 +120,7 @@ int main(void)
         cmocka_unit_test(forced_display_is_known),
         cmocka_unit_test(entities_of_its_own_are_refused),
         cmocka_unit_test(what_would_fill_the_memory_is_refused),
+        cmocka_unit_test(line_ends_of_xml_do_not_end_the_cue),
         cmocka_unit_test(styles_in_a_circle_end),
         cmocka_unit_test(broken_document_is_read_as_far_as_it_goes),
     };

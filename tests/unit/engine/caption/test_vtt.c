@@ -59,6 +59,94 @@ static void what_is_wrong_is_told_and_the_rest_is_read(void **state)
     caption_says(&list, 1, "b ");
 }
 
+// The steps of the standard's parser (WebVTT, 6.1 to 6.4); what it would drop for a time's form is read with a warning.
+static void blocks_are_those_of_the_standard(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *ids, *texts; // of all cues, each with '|' after it; '-' for no id
+        size_t n_problems;
+    } rows[] = {
+        {"WEBVTT\ttitle\r\rone\r00:00.000 --> 00:01.000\ra\r\nb\n\r\n", "one|", "a\nb|", 0},
+        {"WEBVTT\n00:00.000 --> 00:01.000\na", "-|", "a|", 0},
+        {"WEBVTT\nX-KEY: 1\n00:00.000 --> 00:01.000\na", "-|", "a|", 0},
+        // arrows: one that is no timing line ends the block, and begins the next
+        {"WEBVTT\n\n-->\n00:00.000 --> 00:01.000\na\nfoo-->\n00:01.000 --> 00:02.000\nb\n", "-|-|", "a|b|", 2},
+        {"WEBVTT\n\nid\nid2\n00:00.000 --> 00:01.000\na\n", "-|", "a|", 1},
+        {"WEBVTT\n\n00:00.000 --> 00:01.000\na\n00:01.000 --> 00:02.000\nb\n", "-|-|", "a|b|", 0},
+        // ids: any line, also one that looks like a comment
+        {"WEBVTT\n\nNOTE x\n00:00.000 --> 00:01.000\na\n\n \n00:01.000 --> 00:02.000\nb", "NOTE x| |", "a|b|", 0},
+        {"WEBVTT\n\nNOTE\ntext\n\n00:00.000 --> 00:01.000\n\n00:01.000 --> 00:02.000", "-|-|", "||", 0},
+        {"WEBVTT\n\n00:00.000 --> 00:01.000\na\n\nSTYLE\n::cue {}\n\nlost\n", "-|", "a|", 2},
+        // times
+        {"WEBVTT\n\n00:60:00.000 --> 01:00:60.000\na\n\n0:00:00.000 --> 00:00:00.5\nb\n", "-|-|", "b|a|", 2},
+        {"WEBVTT\n\n00:00:00.000-->00:00:01.000 \t align:left\na\n\n123:00:00.000 --> 123:00:01.000\nb\n", "-|-|", "a|b|", 0},
+        {"WEBVTT\n\n00:00.000 -> 00:01.000\na\n\nx --> y\nb\n", "", "", 2},
+        // text
+        {"WEBVTT\n\n00:00.000 --> 00:01.000\n<b.x><i>a</b>b</i>c</b>d</ruby><ruby>e<rt>f\ng</ruby><>h</>\n", "-|", "abcde(f g)h|", 0},
+        {"WEBVTT\n\n00:00.000 --> 00:01.000\n<v\nAnn &amp;\tBo>a<foo>b</foo>&rlm;&lt;c>\n", "-|", "ab\xE2\x80\x8F<c>|", 0},
+    };
+    for (size_t i = 0; i < KN_COUNT(rows); i++) {
+        kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+        kn_auto(kn_buf_clear) struct kn_buf ids = {0}, texts = {0};
+        caption_read(&list, rows[i].text, "a.vtt");
+        for (size_t k = 0; k < list.n_cues; k++) {
+            if (list.cues[k].is_comment)
+                continue;
+            kn_buf_printf(&ids, "%s|", list.cues[k].id ? list.cues[k].id : "-");
+            for (size_t r = 0; r < list.cues[k].n_runs; r++) {
+                const struct kn_cue_run *run = &list.cues[k].runs[r];
+                kn_buf_puts(&texts, run->text);
+                if (run->ruby)
+                    kn_buf_printf(&texts, "(%s)", run->ruby);
+            }
+            kn_buf_putc(&texts, '|');
+        }
+        assert_string_equal(kn_buf_text(&ids), rows[i].ids);
+        assert_string_equal(kn_buf_text(&texts), rows[i].texts);
+        assert_int_equal(list.n_problems, rows[i].n_problems);
+    }
+}
+
+static void zeros_are_replaced(void **state)
+{
+    (void)state;
+    static const char text[] = "WEBVTT\n\n00:00.000 --> 00:01.000\na long text with a \0 in it\n";
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    assert_int_equal(kn_caption_read(&list, text, sizeof(text) - 1, &(struct kn_caption_file){.name = "a.vtt"}, NULL), KN_OK);
+    caption_says(&list, 0, "a long text with a \xEF\xBF\xBD in it");
+}
+
+static void settings_are_read_one_by_one(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *settings, *places; // `places` is how another format's cue says them
+        size_t n_problems;
+    } rows[] = {
+        {"line:0", " line:0%", 0},
+        {"line:-1 position:10% align:start", " position:10% align:start", 0},
+        {"line:50%,center", " line:50%,center", 0},
+        {"line:100%,end size:50%", " line:100%,end size:50%", 0},
+        {"position:20%,line-left align:center", " position:20% align:start", 0},
+        {"position:20%,middle", "", 1},
+        {"line:5%% position:1e1% size:-5% size:101% align:top vertical:x line: :5 size", "", 9},
+        {"position:10% position:20%", " position:20%", 0},
+        {"vertical:rl line:10%", " vertical:rl", 0},
+        {"line:33.333% region:no", " line:33.33%", 0},
+    };
+    for (size_t i = 0; i < KN_COUNT(rows); i++) {
+        char text[256], expected[256];
+        kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+        (void)snprintf(text, sizeof(text), "WEBVTT\n\n00:00.000 --> 00:01.000 %s\na\n", rows[i].settings);
+        (void)snprintf(expected, sizeof(expected), "WEBVTT\n\n00:00:00.000 --> 00:00:01.000%s\na\n", rows[i].places);
+        caption_read(&list, text, "a.vtt");
+        assert_int_equal(list.n_problems, rows[i].n_problems);
+        list.codec = KN_CAPTION_SMALL; // written from the model
+        caption_is(&list, "webvtt", expected);
+    }
+}
+
 static void text_that_looks_like_markup_is_escaped(void **state)
 {
     (void)state;
@@ -94,6 +182,9 @@ static void language_and_kind_are_noted(void **state)
     memcpy(list.track.language, "chi", 4);
     list.track.is_hearing_impaired = true;
     caption_is(&list, "webvtt", "WEBVTT\n\nNOTE\nLanguage: chi\nKind: captions\n\n00:00:01.000 --> 00:00:02.000\na\n");
+    list.track.is_hearing_impaired = false;
+    memcpy(list.track.language, "x\n-->", 6); // a container may say anything
+    caption_is(&list, "webvtt", "WEBVTT\n\n00:00:01.000 --> 00:00:02.000\na\n");
 }
 
 int main(void)
@@ -103,6 +194,9 @@ int main(void)
         cmocka_unit_test(other_formats_get_what_they_can_hold),
         cmocka_unit_test(short_times_and_a_missing_blank_line_are_read),
         cmocka_unit_test(what_is_wrong_is_told_and_the_rest_is_read),
+        cmocka_unit_test(blocks_are_those_of_the_standard),
+        cmocka_unit_test(zeros_are_replaced),
+        cmocka_unit_test(settings_are_read_one_by_one),
         cmocka_unit_test(text_that_looks_like_markup_is_escaped),
         cmocka_unit_test(other_colours_get_a_rule_each),
         cmocka_unit_test(empty_line_within_a_cue_does_not_end_it),

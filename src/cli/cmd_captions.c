@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/strings.h"
 #include "base/time.h"
+#include "cli/captions.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/table.h"
@@ -264,23 +265,22 @@ static kn_code spec_make(json_t **out, const struct options *options, struct kn_
     return *out ? kn_extract_spec_load(&spec, *out, err) : kn_fail(err, KN_ENOMEM, "no memory for a job");
 }
 
-static kn_code captions(const struct options *options, json_t **out_result, struct kn_error *err)
+static kn_code captions(const struct options *options, kn_keeper_child child, json_t **out_result,
+                        struct kn_error *err)
 {
     json_auto_t *spec = NULL;
-    kn_auto(kn_free) char *reader = kn_reader_program();
-    kn_auto(kn_free) char *worker = kn_worker_program();
     struct kn_error own = {0};
     kn_code rc = spec_make(&spec, options, err);
     if (rc)
         return rc;
     struct kn_local_config local = {
-        .program = reader,
+        .child = child,
         .catches_signals = true,
         .keeps_existing = !options->overwrites,
         .is_brief = true,
     };
-    // Most captions want no media libraries, whose loading takes longer than the work itself.
-    if (reader && kn_fs_exists(reader)) {
+    // Most captions want no libraries, whose loading takes longer than the work itself.
+    if (child) {
         rc = kn_local_run(&local, "extract", spec, out_result, &own);
         if (!kn_equal(own.reason, "NeedsMediaLibraries")) {
             if (rc != KN_OK)
@@ -290,6 +290,8 @@ static kn_code captions(const struct options *options, json_t **out_result, stru
         json_decref(*out_result);
         *out_result = NULL;
     }
+    kn_auto(kn_free) char *worker = kn_worker_program();
+    local.child = NULL;
     local.program = worker ? worker : "kinora-worker";
     return kn_local_run(&local, "extract", spec, out_result, err);
 }
@@ -350,7 +352,7 @@ static const char *advice_of(const struct kn_error *err)
     }
 }
 
-int kn_cmd_captions(int argc, char **argv)
+int kn_captions_command(int argc, char **argv, kn_keeper_child child)
 {
     struct options options = {.scale = 1};
     struct kn_error err = {0};
@@ -360,7 +362,7 @@ int kn_cmd_captions(int argc, char **argv)
         return status;
     if (options.wants_help)
         return help_print(), KN_EXIT_OK;
-    const kn_code rc = captions(&options, &result, &err);
+    const kn_code rc = captions(&options, child, &result, &err);
     const json_t *files = json_object_get(result, "Files");
     bool has_failed = rc != KN_OK;
     if (result && options.is_json) {
@@ -376,4 +378,9 @@ int kn_cmd_captions(int argc, char **argv)
     if (rc != KN_OK)
         return kn_cli_fail(&err, advice_of(&err));
     return has_failed ? KN_EXIT_FAILED : KN_EXIT_OK;
+}
+
+int kn_cmd_captions(int argc, char **argv)
+{
+    return kn_captions_command(argc, argv, NULL);
 }

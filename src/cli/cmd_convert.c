@@ -26,6 +26,7 @@
 #include "features/convert/template.h"
 #include "http/client.h"
 #include "supervisor/local.h"
+#include "supervisor/remote_input.h"
 
 #define MAX_TRACKS 32
 #define MAX_TEMPLATES 32
@@ -391,6 +392,7 @@ static kn_code convert(const struct options *options, json_t **out_result, struc
         return rc;
     const struct kn_local_config local = {
         .client = client,
+        .open_url = kn_http_input_open,
         .program = program ? program : "kinora-worker",
         .n_threads = (int)options->n_threads,
         .catches_signals = true,

@@ -25,11 +25,6 @@ char *kn_worker_program(void)
     return program_named("kinora-worker");
 }
 
-char *kn_reader_program(void)
-{
-    return program_named("kinora-reader");
-}
-
 char *kn_commands_program(void)
 {
     return program_named("kinora-commands");

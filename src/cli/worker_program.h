@@ -3,7 +3,5 @@
 
 /* malloc'd path, whether the file is there or not. */
 char *kn_worker_program(void);
-/* The same for kinora-reader, which has no media libraries and starts in a tenth of the time. */
-char *kn_reader_program(void);
 /* The same for kinora-commands, which is all of the command line. */
 char *kn_commands_program(void);

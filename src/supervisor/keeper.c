@@ -12,6 +12,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,7 +32,8 @@
 
 struct kn_keeper {
     struct kn_loop *loop; // borrowed
-    char *program;        // owned
+    char *program;        // owned; NULL: children of our own
+    kn_keeper_child child; // what these do
     int pid;              // 0: no nursery
     int64_t started_us;   // monotonic
     int64_t pause_until_us;
@@ -52,6 +54,16 @@ static const char *const passed_on[] = {
     "FONTCONFIG_PATH", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS",
     "UBSAN_OPTIONS", "TESSDATA_PREFIX",
 };
+
+static bool is_passed_on(const char *variable)
+{
+    for (size_t i = 0; i < KN_COUNT(passed_on); i++) {
+        const size_t n = strlen(passed_on[i]);
+        if (strncmp(variable, passed_on[i], n) == 0 && variable[n] == '=')
+            return true;
+    }
+    return false;
+}
 
 // NULL-terminated, owned as a whole by the caller through one pointer to the array and its texts.
 static bool environment_make(char *out[KN_COUNT(passed_on) + 2])
@@ -265,7 +277,101 @@ static void keeper_ready(void *context, bool is_readable, bool is_writable)
         kn_loop_watch_writes(keeper->loop, keeper->watch, kn_link_has_output(&keeper->link));
 }
 
+/* ---- children of our own ---- */
+
+// In the child: what a nursery would not know must not be in its memory either.
+static void environment_forget(void)
+{
+    for (char **at = environ; at && *at; at++)
+        if (!is_passed_on(*at))
+            explicit_bzero(*at, strlen(*at));
+}
+
+// In the child: what spawn() does for a nursery. Signals and descriptors from 3 on are its own business.
+static void own_begin(const struct kn_keeper *keeper, int link_fd, int parent_pid)
+{
+    const int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 || dup2(null_fd, STDOUT_FILENO) < 0)
+        _exit(70);
+    (void)setpgid(0, 0); // Ctrl-C in a terminal reaches its parent alone
+    environment_forget();
+    keeper->child(link_fd, parent_pid);
+    _exit(70);
+}
+
+static void own_wait(struct kn_keeper *keeper, struct kn_kept *kept, struct kn_exit *out_exit)
+{
+    struct rusage usage = {0};
+    kn_loop_unwatch(keeper->loop, &kept->watch);
+    *out_exit = (struct kn_exit){0};
+    while (wait4(kept->pid, &out_exit->status, 0, &usage) < 0 && errno == EINTR)
+        ;
+    out_exit->cpu_us = (int64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * KN_SECOND +
+                       usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+    out_exit->peak_bytes = (int64_t)usage.ru_maxrss * 1024;
+}
+
+static void own_ended(void *context, bool is_readable, bool is_writable)
+{
+    struct kn_keeper *keeper = context;
+    struct kn_kept *kept = keeper->kept;
+    struct kn_exit exit;
+    (void)is_readable, (void)is_writable;
+    own_wait(keeper, kept, &exit);
+    kept_end(keeper, kept, &exit, NULL);
+}
+
+static void own_kill(struct kn_keeper *keeper, struct kn_kept *kept)
+{
+    struct kn_exit ignored;
+    (void)kill(kept->pid, SIGKILL); // not reaped yet, so the number is still its own
+    own_wait(keeper, kept, &ignored);
+    kn_close_fd(&kept->pidfd);
+}
+
+static kn_code own_fork(struct kn_keeper *keeper, struct kn_kept *kept, int *out_fd, struct kn_error *err)
+{
+    int fds[2];
+    if (keeper->kept)
+        return kn_fail(err, KN_EBUG, "a second child was asked for");
+    kn_code rc = kn_link_pair(fds, err);
+    if (rc)
+        return rc;
+    kn_auto(kn_close_fd) int ours = fds[0];
+    kn_auto(kn_close_fd) int theirs = fds[1];
+    if (fcntl(ours, F_SETFL, O_NONBLOCK) != 0)
+        return kn_fail_errno(err, errno, "cannot prepare a socket");
+    const int self = getpid(), pid = fork();
+    if (pid == 0)
+        own_begin(keeper, theirs, self);
+    if (pid < 0)
+        return kn_fail(err, KN_ELIMIT, "cannot start another process: %s", strerror(errno));
+    kept->pid = pid;
+    kept->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (kept->pidfd >= 0)
+        kept->watch = kn_loop_watch(keeper->loop, kept->pidfd, own_ended, keeper);
+    if (!kept->watch) {
+        own_kill(keeper, kept);
+        return kn_fail(err, KN_ELIMIT, "cannot watch another process");
+    }
+    keeper->kept = kept;
+    *out_fd = KN_TAKE_FD(ours);
+    return KN_OK;
+}
+
 /* ---- the keeper ---- */
+
+kn_code kn_keeper_new_own(struct kn_keeper **out, struct kn_loop *loop, kn_keeper_child child, struct kn_error *err)
+{
+    struct kn_keeper *keeper = calloc(1, sizeof(*keeper));
+    *out = keeper;
+    if (!keeper)
+        return kn_fail(err, KN_ENOMEM, "no memory for children");
+    keeper->loop = loop;
+    keeper->child = child;
+    keeper->link.fd = keeper->spare_fd = -1;
+    return KN_OK;
+}
 
 kn_code kn_keeper_new(struct kn_keeper **out, struct kn_loop *loop, const char *program,
                       struct kn_error *err)
@@ -297,8 +403,11 @@ void kn_keeper_free(struct kn_keeper **keeper)
     if (!k)
         return;
     nursery_end(k);
-    for (struct kn_kept *kept = k->kept; kept; kept = kept->next)
+    for (struct kn_kept *kept = k->kept; kept; kept = kept->next) {
+        if (k->child)
+            own_kill(k, kept);
         kn_close_fd(&kept->pidfd);
+    }
     kn_close_fd(&k->spare_fd);
     free(k->program);
     free(k);
@@ -365,6 +474,8 @@ kn_code kn_keeper_fork(struct kn_keeper *keeper, struct kn_kept *kept, int *out_
                        struct kn_error *err)
 {
     *out_fd = -1;
+    if (keeper->child)
+        return own_fork(keeper, kept, out_fd, err);
     if (!kn_keeper_is_ready(keeper))
         return kn_fail(err, KN_EIO, "the worker program '%s' dies as soon as it starts",
                        keeper->program);

@@ -24,6 +24,7 @@ struct kn_exit {
 /* A child, embedded in its owner; zeroed before the first use. */
 struct kn_kept {
     struct kn_kept *next;
+    struct kn_loop_watch *watch; // owned by the keeper: on the pidfd of a child of our own
     uint32_t request;
     int pid;   // 0 before it is forked
     int pidfd; // owned; -1 before it is forked and after it ended
@@ -35,6 +36,16 @@ struct kn_kept {
 /* `program`: path of kinora-worker; copied. The nursery is started now. */
 kn_code kn_keeper_new(struct kn_keeper **out, struct kn_loop *loop, const char *program,
                       struct kn_error *err);
+/*
+ * The life of a child forked from this process, from its link's first frame on; it does not return. `parent_pid` is
+ * this process, with which it is to die. As much of our environment as a nursery may know is left to it.
+ */
+typedef void (*kn_keeper_child)(int link_fd, int parent_pid);
+/*
+ * A keeper without a nursery: children, one at a time, are forked from this process, which must have one thread then
+ * and hold nothing in memory that a job must not see. For the moments that starting a program takes.
+ */
+kn_code kn_keeper_new_own(struct kn_keeper **out, struct kn_loop *loop, kn_keeper_child child, struct kn_error *err);
 /* Nobody needs the nursery any more: its end begins now, and kn_keeper_free() finds it over. The loop must not run again. */
 void kn_keeper_dismiss(struct kn_keeper *keeper);
 /* Kills what still lives. No callback comes any more. */

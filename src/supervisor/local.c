@@ -14,7 +14,6 @@
 #include "base/fs.h"
 #include "base/id.h"
 #include "base/json.h"
-#include "supervisor/path_files.h"
 
 #define N_POOL 3 // an upload or a slow disk must not hold up the answers to the rest
 
@@ -116,9 +115,11 @@ static kn_code local_start(struct local *local, const char *kind, const json_t *
     if (rc == KN_OK)
         rc = kn_loop_new(&local->loop, local->config->is_brief ? 0 : N_POOL, err);
     if (rc == KN_OK)
-        rc = kn_keeper_new(&local->keeper, local->loop, local->config->program, err);
+        rc = local->config->child
+                 ? kn_keeper_new_own(&local->keeper, local->loop, local->config->child, err)
+                 : kn_keeper_new(&local->keeper, local->loop, local->config->program, err);
     if (rc == KN_OK)
-        rc = kn_path_files_new(&local->files, local->config->client, err);
+        rc = kn_path_files_new(&local->files, local->config->client, local->config->open_url, err);
     if (rc == KN_OK && local->config->keeps_existing)
         kn_path_files_keep_existing(local->files);
     if (rc == KN_OK && !local->config->is_brief)

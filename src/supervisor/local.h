@@ -8,13 +8,17 @@
 #include <jansson.h>
 
 #include "base/error.h"
+#include "supervisor/keeper.h"
+#include "supervisor/path_files.h"
 #include "supervisor/run.h"
 
 struct kn_local_config {
     const char *program;           // path of kinora-worker
+    kn_keeper_child child;         // instead of a program's nursery: see kn_keeper_new_own(); may be NULL
     int n_threads;                 // 0: as many as this machine has cores
     struct kn_run_limits limits;
     struct kn_http_client *client; // for http(s):// inputs; borrowed, NULL: they are refused
+    kn_url_open open_url;          // reads them with `client`; set when that is
     const char *const *read_only;  // more folders the run may read, NULL-terminated; may be NULL
     // SIGINT, SIGTERM and SIGHUP end the run cleanly while it lasts, instead of this process.
     bool catches_signals;

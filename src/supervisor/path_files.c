@@ -15,7 +15,6 @@
 #include "base/fs.h"
 #include "base/id.h"
 #include "base/strings.h"
-#include "supervisor/remote_input.h"
 
 // Descriptors of nameless outputs that are kept open; a job with more (HLS segments) hides the rest
 // under names, for descriptors run out.
@@ -38,6 +37,7 @@ struct staged {
 struct kn_path_files {
     struct kn_files face;
     struct kn_http_client *client; // borrowed; may be NULL
+    kn_url_open open_url;          // set when there is a client
     bool keeps_existing;           // set before the first output
     pthread_mutex_t lock;
     // --- protected by lock
@@ -60,7 +60,7 @@ static kn_code files_open_input(struct kn_files *face, const char *uri, struct k
     *out = NULL;
     bool is_url = kn_starts_with(uri, "http://") || kn_starts_with(uri, "https://");
     if (is_url && files->client)
-        return kn_http_input_open(out, files->client, uri, err);
+        return files->open_url(out, files->client, uri, err);
     if (is_url)
         return kn_fail_as(err, KN_EINVAL, "ResourceAccess", "'%s' is no file", uri);
     kn_code rc = kn_source_open_file(out, path_of(uri), err);
@@ -309,7 +309,7 @@ struct kn_files *kn_path_files_face(struct kn_path_files *files)
     return &files->face;
 }
 
-kn_code kn_path_files_new(struct kn_path_files **out, struct kn_http_client *client,
+kn_code kn_path_files_new(struct kn_path_files **out, struct kn_http_client *client, kn_url_open open_url,
                           struct kn_error *err)
 {
     struct kn_path_files *files = calloc(1, sizeof(*files));
@@ -318,6 +318,7 @@ kn_code kn_path_files_new(struct kn_path_files **out, struct kn_http_client *cli
         return kn_fail(err, KN_ENOMEM, "no memory for files");
     files->face = (struct kn_files){files_open_input, files_open_output};
     files->client = client;
+    files->open_url = open_url;
     (void)pthread_mutex_init(&files->lock, NULL);
     return KN_OK;
 }

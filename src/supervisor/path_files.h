@@ -14,8 +14,13 @@
 
 struct kn_path_files;
 
-/* `client` reads http(s):// inputs; borrowed, NULL: they are refused. */
-kn_code kn_path_files_new(struct kn_path_files **out, struct kn_http_client *client,
+/* How an http(s) URL is opened with a client: kn_http_input_open(). Named by whoever has a client, so that a program
+ * without one links nothing of the network. */
+typedef kn_code (*kn_url_open)(struct kn_source **out, struct kn_http_client *client, const char *url,
+                               struct kn_error *err);
+
+/* `client` and `open_url` read http(s):// inputs; borrowed, both NULL: they are refused. */
+kn_code kn_path_files_new(struct kn_path_files **out, struct kn_http_client *client, kn_url_open open_url,
                           struct kn_error *err);
 /* From now on refuse outputs whose name is taken: KN_ECONFLICT, when one is opened and again when all
  * get their names. Without this they replace what is there. */

@@ -169,7 +169,9 @@ static kn_code ttml_packet(struct kn_cue_list *list, const struct kn_buf *text, 
         kn_cue_list_warn(list, 0, "the sample at %.3f s: %s", (double)start_us / KN_SECOND, reason.message);
         return KN_OK;
     }
-    return rc == KN_OK ? KN_OK : kn_fail(err, rc, "%s", reason.message);
+    if (rc != KN_OK && err)
+        *err = reason;
+    return rc;
 }
 
 kn_code kn_caption_packet(struct kn_cue_list *list, enum kn_caption_codec codec,

@@ -8,14 +8,11 @@
 #include <string.h>
 #include <strings.h>
 
-#include <uchardet/uchardet.h>
-
 #include "base/cleanup.h"
 #include "base/strings.h"
+#include "engine/caption/guess.h"
 
 #define REPLACEMENT 0xFFFDu
-// The detector decides within a few kilobytes; more only costs time.
-#define DETECT_BYTES (256 * 1024)
 
 /* ---- characters ---- */
 size_t kn_caption_utf8(char out[4], uint32_t c)
@@ -313,47 +310,13 @@ static bool is_western(const char *encoding)
     return false;
 }
 
-// Whether all that is not ASCII are pairs of GB 2312's punctuation and its 3,755 frequent characters, so that a
-// few words of Chinese are not taken for Arabic. Lower-case letters of other scripts lie beyond them.
-static bool is_chinese(const uint8_t *at, size_t n)
-{
-    size_t n_pairs = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (at[i] < 0x80)
-            continue;
-        const bool is_lead = (at[i] >= 0xA1 && at[i] <= 0xA3) || (at[i] >= 0xB0 && at[i] <= 0xD7);
-        if (!is_lead || i + 1 == n || at[i + 1] < 0xA1 || at[i + 1] == 0xFF)
-            return false;
-        n_pairs++;
-        i++;
-    }
-    return n_pairs >= 4;
-}
-
-static void detected(char out[40], const char *bytes, size_t n)
-{
-    out[0] = '\0';
-    uchardet_t detector = uchardet_new();
-    if (uchardet_handle_data(detector, bytes, n < DETECT_BYTES ? n : DETECT_BYTES) == 0) {
-        uchardet_data_end(detector);
-        (void)kn_copy(out, 40, uchardet_get_charset(detector));
-    }
-    uchardet_delete(detector);
-    // GB 2312 is the oldest part of GB 18030; what calls itself the one is often the other.
-    if (kn_equal_nocase(out, "GB2312") || kn_equal_nocase(out, "GBK") || kn_equal_nocase(out, "HZ-GB-2312"))
-        (void)kn_copy(out, 40, "GB18030");
-    static const char *const unsure[] = {"", "WINDOWS-1256", "WINDOWS-1252", "WINDOWS-1253", "WINDOWS-1255",
-                                         "WINDOWS-1258", "ISO-8859-1", "ISO-8859-15", "ISO-8859-6", "ISO-8859-7"};
-    for (size_t i = 0; i < KN_COUNT(unsure); i++)
-        if (kn_equal_nocase(out, unsure[i]) && is_chinese((const uint8_t *)bytes, n))
-            (void)kn_copy(out, 40, "GB18030");
-}
-
-static void code_page_decode(struct kn_buf *out, const char *bytes, size_t n, const char *language,
-                             char encoding[40])
+static kn_code code_page_decode(struct kn_buf *out, const char *bytes, size_t n, const char *language,
+                                char encoding[40], struct kn_error *err)
 {
     char guess[40];
-    detected(guess, bytes, n);
+    const kn_code rc = kn_caption_guess(guess, bytes, n, err);
+    if (rc != KN_OK)
+        return rc;
     const char *page = language_encoding(language);
     const char *order[3] = {guess, page, "WINDOWS-1252"};
     if (page && is_western(guess)) {
@@ -363,13 +326,14 @@ static void code_page_decode(struct kn_buf *out, const char *bytes, size_t n, co
     for (size_t i = 0; i < KN_COUNT(order); i++)
         if (order[i] && order[i][0] && converted(out, order[i], bytes, n)) {
             (void)kn_copy(encoding, 40, order[i]);
-            return;
+            return KN_OK;
         }
     // Windows-1252 leaves five bytes undefined: they alone are lost.
     (void)kn_copy(encoding, 40, "WINDOWS-1252");
     for (size_t i = 0; i < n; i++)
         if (!converted(out, "WINDOWS-1252", bytes + i, 1))
             kn_caption_put(out, REPLACEMENT);
+    return KN_OK;
 }
 
 // ASCII without zeros: the same in every encoding that is looked for, and most of what films hold.
@@ -401,11 +365,13 @@ kn_code kn_caption_decode(struct kn_buf *out, const void *bytes, size_t n, const
         kn_buf_add(out, at, n);
     } else if (!marked(out, (const uint8_t *)at, n, out_encoding)) {
         kn_auto(kn_buf_clear) struct kn_buf plain = {0};
-        if (!kn_is_utf8(at, n))
-            code_page_decode(&plain, at, n, language, out_encoding);
-        else if (repaired(&plain, at, n))
+        const bool is_utf8 = kn_is_utf8(at, n);
+        const kn_code rc = is_utf8 ? KN_OK : code_page_decode(&plain, at, n, language, out_encoding, err);
+        if (rc != KN_OK)
+            return rc;
+        if (is_utf8 && repaired(&plain, at, n))
             (void)kn_copy(out_encoding, 40, "UTF-8 encoded twice");
-        else
+        else if (is_utf8)
             kn_buf_add(&plain, at, n);
         for (size_t i = 0; i < plain.len;) {
             const char *zero = memchr(plain.data + i, '\0', plain.len - i);

@@ -120,6 +120,12 @@ static bool marks_forced_cues(enum kn_caption_codec codec)
         codec == KN_CAPTION_TTML;
 }
 
+// Another program can do it, and then does all of it (front/absent.c).
+static bool is_for_another_program(const struct kn_error *error)
+{
+    return kn_equal(error->reason, "NeedsMediaLibraries");
+}
+
 static bool is_asked_for(const struct kn_extract_spec *spec, const struct kn_harvest_track *track)
 {
     if (spec->forced_only && !track->facts.is_forced && (spec->lists_only || !marks_forced_cues(track->facts.codec)))
@@ -241,8 +247,7 @@ static kn_code streams_begin(struct film *film, int *out_n_begun, struct kn_erro
             ++*out_n_begun;
             film->n_ocr += stream->ocr != NULL;
         }
-        // Another program can do it, and then does all of it (worker/reader.c).
-        if (kn_equal(stream->error.reason, "NeedsMediaLibraries")) {
+        if (is_for_another_program(&stream->error)) {
             *err = stream->error;
             return stream->error.code;
         }
@@ -291,6 +296,10 @@ static kn_code packets_read(struct film *film, struct kn_error *err)
                              : kn_caption_packet(list, stream->track->facts.codec, &packet.packet, &stream->error);
             if (rc == KN_ENOMEM)
                 return kn_fail(err, rc, "no memory for the captions of '%s'", film->source->uri);
+            if (rc != KN_OK && is_for_another_program(&stream->error)) {
+                *err = stream->error;
+                return rc;
+            }
             if (rc != KN_OK && stream->ocr)
                 (void)pictures_fail(stream);
         }

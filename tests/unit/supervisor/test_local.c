@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -151,6 +152,59 @@ static void an_absent_worker_program_is_named(void **state)
     assert_int_equal(kn_local_run(&config, "copy", spec, &result, &error), KN_EIO);
     assert_string_equal(error.message,
                         "cannot start '/nowhere/kinora-worker': No such file or directory");
+}
+
+/* ---- a child without a program ---- */
+
+// Leaves in a file what it can see of the environment, wherever that is: the pointers, and the bytes behind them.
+static void child_that_looks(int link_fd, int parent_pid)
+{
+    static const char name[] = "KINORA_SOURCE="; // every test is started with it
+    FILE *seen = fopen("seen.txt", "w");
+    kn_auto(kn_buf_clear) struct kn_buf first = {0};
+    (void)kn_fs_read(&first, "/proc/self/environ", 1 << 20, NULL);
+    const bool is_there = getenv("KINORA_SECRET") || (first.len && memmem(first.data, first.len, name, sizeof(name) - 1));
+    (void)fprintf(seen, "%s %s %s", link_fd >= 0 && getppid() == parent_pid ? "child" : "nobody",
+                  getenv("PATH") ? "PATH" : "no PATH", is_there ? "secret" : "no secret");
+    (void)fclose(seen);
+    _exit(3);
+}
+
+static void child_that_hangs(int link_fd, int parent_pid)
+{
+    (void)link_fd, (void)parent_pid;
+    write_text("hangs.txt", "");
+    for (;;)
+        (void)pause();
+}
+
+static kn_code run_own(kn_keeper_child child, struct kn_run_limits limits, struct kn_error *error)
+{
+    const struct kn_local_config config = {.child = child, .limits = limits, .is_brief = true, .n_threads = 1};
+    json_auto_t *spec = json_object(), *result = NULL;
+    return kn_local_run(&config, "copy", spec, &result, error);
+}
+
+static void a_child_of_our_own_knows_no_more_of_the_environment_than_a_nursery(void **state)
+{
+    (void)state;
+    struct kn_error error = {0};
+    (void)setenv("KINORA_SECRET", "1234", 1);
+    assert_int_equal(run_own(child_that_looks, no_limits, &error), KN_EBUG);
+    assert_string_equal(error.message, "the job's process ended without a result (status 3)");
+    assert_file("seen.txt", "child PATH no secret");
+    assert_string_equal(getenv("KINORA_SECRET"), "1234");
+    (void)unsetenv("KINORA_SECRET");
+}
+
+static void a_child_of_our_own_is_killed_as_any(void **state)
+{
+    (void)state;
+    struct kn_error error = {0};
+    const struct kn_run_limits limits = {.wall_us = KN_SECOND / 2, .grace_us = KN_SECOND / 10};
+    assert_int_equal(run_own(child_that_hangs, limits, &error), KN_EUNSUP);
+    assert_string_equal(error.reason, "TimeLimit");
+    assert_true(kn_fs_exists("hangs.txt"));
 }
 
 /* ---- what breaks ---- */
@@ -309,6 +363,8 @@ int main(void)
         cmocka_unit_test(an_absent_input_is_not_found_and_leaves_nothing),
         cmocka_unit_test(an_unknown_kind_is_refused),
         cmocka_unit_test(an_absent_worker_program_is_named),
+        cmocka_unit_test(a_child_of_our_own_knows_no_more_of_the_environment_than_a_nursery),
+        cmocka_unit_test(a_child_of_our_own_is_killed_as_any),
         cmocka_unit_test(a_crash_is_a_failed_job_with_the_signal_named),
         cmocka_unit_test(an_end_without_a_result_is_a_failure),
         cmocka_unit_test(a_run_without_progress_is_killed),

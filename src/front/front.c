@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * kinora: the program people type. It becomes kinora-commands, except for what takes less time than loading
- * the fifty libraries of the network and the databases does: `kinora captions` needs none of them.
- *
- * The function below stands in for that of supervisor/remote_input.c, which is the HTTP client's only way into a
- * run on files: the linker leaves out whoever is not asked for.
+ * the fifty libraries of the network and the databases does: `kinora captions` needs none of them. The job's child is
+ * forked from this very process, locked down as a nursery's is, and reads with what is linked here (absent.c).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,25 +10,26 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "cli/captions.h"
 #include "cli/cli.h"
-#include "cli/commands.h"
 #include "cli/worker_program.h"
-#include "supervisor/remote_input.h"
+#include "features/extract/extract.h"
+#include "worker/child.h"
 
-// `kinora captions` gives its run no client, and so no URL ever comes here.
-kn_code kn_http_input_open(struct kn_source **out, struct kn_http_client *client, const char *url,
-                           struct kn_error *err)
+static void child(int link_fd, int parent_pid)
 {
-    (void)client;
-    *out = NULL;
-    return kn_fail(err, KN_EBUG, "'%s' cannot be fetched by this program", url);
+    static const struct kn_worker_feature features[] = {
+        {"extract", NULL, kn_extract_run},
+        {NULL, NULL, NULL},
+    };
+    kn_child_main(link_fd, parent_pid, false, features);
 }
 
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "captions") == 0) {
         kn_cli_begin();
-        return kn_cmd_captions(argc - 1, argv + 1);
+        return kn_captions_command(argc - 1, argv + 1, child);
     }
     kn_auto(kn_free) char *program = kn_commands_program();
     if (program)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/imm/caption_tags.h"
 #include "api/imm/convert_target.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -268,17 +269,13 @@ struct captions { // a target's, resolved
 
 static kn_code step_add(struct reading *reading, const struct captions *captions, size_t at, struct kn_error *err)
 {
-    // Our own extensions: the vendor has no words for them.
-    const char *ocr_language = kn_json_get(reading->request->tags, "ocr.lang", NULL);
-    const bool forced_only = kn_equal(kn_json_get(reading->request->tags, "forcedOnly", ""), "true");
-    json_t *step = json_pack("{s:s, s:[I], s:{s:[{s:s, s:s, s:s}], s:s, s:O, s:b, s:b, s:s*}}", "Kind", "extract",
-                             "Targets", (json_int_t)at, "Spec", "Sources", "Uri", reading->source.text, "Target",
-                             captions->one, "TargetMany", captions->many, "Format", captions->format, "Streams",
-                             captions->streams, "IgnoreMissing", true, "ForcedOnly", forced_only, "OcrLanguage",
-                             ocr_language);
+    json_t *step = json_pack("{s:s, s:[I], s:{s:[{s:s, s:s, s:s}], s:s, s:O, s:b}}", "Kind", "extract", "Targets",
+                             (json_int_t)at, "Spec", "Sources", "Uri", reading->source.text, "Target", captions->one,
+                             "TargetMany", captions->many, "Format", captions->format, "Streams", captions->streams,
+                             "IgnoreMissing", true);
     if (!step || json_array_append_new(reading->steps, step) < 0)
         return kn_fail(err, KN_ENOMEM, "no memory for a task");
-    return KN_OK;
+    return kn_imm_caption_tags(json_object_get(step, "Spec"), reading->request->tags, err);
 }
 
 static kn_code extract_read(struct reading *reading, const json_t *subtitle, size_t at, struct kn_error *err)

@@ -115,13 +115,34 @@ static void tags_carry_our_own_words(void **state)
 {
     (void)state;
     json_auto_t *steps = steps_of(FILM, "[{" EXTRACT("srt", "oss://media/{tags.dir}/{year}-{streamindex}") "}]",
-                                  "{'dir':'d','forcedOnly':'true','ocr.lang':'deu'}");
+                                  "{'dir':'d','forcedOnly':'true','ocr.lang':'deu','captions.shift':'-1.5',"
+                                  "'captions.scale':'1.001','captions.removeHearingImpaired':'true','shift':'night'}");
     kn_auto(kn_extract_spec_clear) struct kn_extract_spec spec = {0};
     assert_int_equal(kn_extract_spec_load(&spec, json_object_get(json_array_get(steps, 0), "Spec"), NULL), KN_OK);
     assert_true(spec.forced_only);
     assert_string_equal(spec.ocr_language, "deu");
+    assert_int_equal(spec.shift_us, -1500000);
+    assert_float_equal(spec.scale, 1.001, 1e-9);
+    assert_true(spec.removes_hearing_impaired);
+    assert_false(spec.fixes_ocr);
     assert_string_equal(spec.sources[0].target, "oss://media/d/2025-{streamindex}");
     assert_int_equal(n_looked, 1);
+}
+
+static void a_tag_that_cannot_be_meant_is_named(void **state)
+{
+    (void)state;
+    static const char *const tags[][2] = {
+        {"{'captions.shift':'later'}", "Tags: 'captions.shift' is 'later', not seconds"},
+        {"{'captions.scale':'25'}", "Tags: 'captions.scale' is '25', not a factor from 0.1 to 10"},
+        {"{'captions.fixOcr':'please'}", "Tags: 'captions.fixOcr' is 'please', not true or false"},
+    };
+    for (size_t i = 0; i < KN_COUNT(tags); i++) {
+        json_auto_t *spec = NULL;
+        struct kn_error err = {0};
+        assert_int_equal(read_with(&spec, FILM, "[{" EXTRACT("srt", "oss://media/a") "}]", tags[i][0], &err), KN_EINVAL);
+        assert_string_equal(err.message, tags[i][1]);
+    }
 }
 
 static void targets_may_not_overwrite_each_other(void **state)
@@ -404,6 +425,7 @@ int main(void)
         cmocka_unit_test(the_guides_example_is_one_step),
         cmocka_unit_test(stream_names_some_and_a_large_number_all),
         cmocka_unit_test(tags_carry_our_own_words),
+        cmocka_unit_test(a_tag_that_cannot_be_meant_is_named),
         cmocka_unit_test(targets_may_not_overwrite_each_other),
         cmocka_unit_test(without_video_and_audio_everything_is_copied),
         cmocka_unit_test(transcoding_speaks_in_our_units),

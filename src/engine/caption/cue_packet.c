@@ -177,7 +177,7 @@ static kn_code ttml_packet(struct kn_cue_list *list, const struct kn_buf *text, 
 kn_code kn_caption_packet(struct kn_cue_list *list, enum kn_caption_codec codec,
                           const struct kn_caption_packet *packet, struct kn_error *err)
 {
-    const struct state *state = list->decoder;
+    struct state *state = list->decoder;
     if (!state || codec != list->codec || packet->start_us == KN_NO_TIME)
         return kn_fail(err, KN_EBUG, "a caption packet without its stream or its time");
     if (packet->n > KN_MAX_CAPTION_BYTES) {

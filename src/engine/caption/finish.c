@@ -94,17 +94,27 @@ static void repeats_drop(struct kn_cue_list *list)
     list->n_cues = kept;
 }
 
-void kn_cue_list_finish(struct kn_cue_list *list, int64_t media_end_us)
+// What is over before the media begins goes; what is still shown then begins with it.
+static void beginning_clip(struct kn_cue_list *list)
 {
     size_t kept = 0;
     for (size_t i = 0; i < list->n_cues; i++) {
         struct kn_cue *cue = &list->cues[i];
-        if (cue->start_us == KN_NO_TIME || (cue->start_us < 0 && cue->end_us != KN_NO_TIME && cue->end_us <= 0))
-            continue; // over before the media begins
+        if (cue->start_us < 0 && cue->end_us <= 0)
+            continue;
         cue->start_us = cue->start_us < 0 ? 0 : cue->start_us;
         if (kept++ != i)
             list->cues[kept - 1] = *cue;
     }
+    list->n_cues = kept;
+}
+
+void kn_cue_list_finish(struct kn_cue_list *list, int64_t media_end_us)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->n_cues; i++)
+        if (list->cues[i].start_us != KN_NO_TIME && kept++ != i)
+            list->cues[kept - 1] = list->cues[i];
     list->n_cues = kept;
     bool is_sorted = true; // as nearly all are
     for (size_t i = 1; is_sorted && i < list->n_cues; i++)
@@ -112,5 +122,7 @@ void kn_cue_list_finish(struct kn_cue_list *list, int64_t media_end_us)
     if (!is_sorted)
         qsort(list->cues, list->n_cues, sizeof(*list->cues), cue_compare);
     ends_fix(list, media_end_us);
+    if (list->n_cues && list->cues[0].start_us < 0)
+        beginning_clip(list);
     repeats_drop(list);
 }

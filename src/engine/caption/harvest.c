@@ -7,10 +7,13 @@
 
 #include "base/cleanup.h"
 #include "base/strings.h"
+#include "base/time.h"
 #include "engine/caption/harvest_part.h"
 
 // Enough for the head of any box or element that tells the kind.
 #define HEAD_BYTES 64
+// What is longer says nothing: all bits set, an end before the start. No film and no broadcast shows a text for a day.
+#define LONGEST_US (24 * 3600 * KN_SECOND)
 
 /* ---- for the readers ---- */
 kn_code kn_harvest_add_track(struct kn_harvest *harvest, struct kn_harvest_track **out,
@@ -133,7 +136,10 @@ kn_code kn_harvest_next(struct kn_harvest *harvest, struct kn_harvest_packet *ou
             return rc;
         harvest->has_begun = true;
     }
-    return harvest->next(harvest, out_packet, out_has, err);
+    const kn_code rc = harvest->next(harvest, out_packet, out_has, err);
+    if (rc == KN_OK && *out_has && out_packet->packet.duration_us > LONGEST_US)
+        out_packet->packet.duration_us = KN_NO_TIME;
+    return rc;
 }
 
 struct kn_harvest_facts kn_harvest_facts(const struct kn_harvest *harvest)

@@ -77,7 +77,7 @@ kn_code kn_mp4_add_sample(struct kn_mp4 *m, const struct kn_mp4_track *track, in
         return KN_OK;
     }
     const int64_t start_us = kn_mp4_us(time, track->timescale);
-    const bool has_end = duration != UINT32_MAX && time <= INT64_MAX - duration;
+    const bool has_end = duration != KN_MP4_NO_DURATION && time <= INT64_MAX - duration;
     const int64_t end_us = has_end ? kn_mp4_us(time + duration, track->timescale) : KN_NO_TIME;
     if (start_us == KN_NO_TIME || start_us > INT64_MAX / 4 || start_us < INT64_MIN / 4)
         return KN_OK;

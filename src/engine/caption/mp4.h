@@ -56,6 +56,8 @@ struct kn_mp4_span kn_mp4_find(struct kn_mp4_span span, uint32_t type);
 // Those that say nothing are counted too, for a table may claim any number of them.
 #define KN_MP4_MAX_CLAIMED (2 * KN_MP4_MAX_SAMPLES)
 #define KN_MP4_MAX_EDITS 64
+// A sample of this duration has none.
+#define KN_MP4_NO_DURATION UINT32_MAX
 #define KN_MP4_MAX_TRACKS 4096
 
 struct kn_mp4_edit {

@@ -68,7 +68,7 @@ static kn_code read_trun(struct kn_mp4 *m, struct kn_mp4_span trun, int64_t base
                 return rc;
             fragment->at += n;
         }
-        fragment->time += duration;
+        fragment->time += duration == KN_MP4_NO_DURATION ? 0 : duration;
     }
     return KN_OK;
 }

@@ -12,6 +12,7 @@ struct runs {
     struct kn_mp4_span span;
     uint32_t left; // of this run
     uint32_t value;
+    bool is_over; // behind the last run: its value goes on
 };
 
 static void runs_begin(struct runs *runs, struct kn_mp4_span table)
@@ -26,9 +27,10 @@ static uint32_t runs_next(struct runs *runs)
         runs->left = (uint32_t)kn_mp4_get(&runs->span, 4);
         runs->value = (uint32_t)kn_mp4_get(&runs->span, 4);
     }
+    runs->is_over = runs->left == 0;
     if (runs->left > 0)
         runs->left--;
-    return runs->value; // behind the last run: as before
+    return runs->value;
 }
 
 // Sample sizes: one for all, a table (stsz), or a compact one (stz2).
@@ -149,12 +151,12 @@ kn_code kn_mp4_read_table(struct kn_mp4 *m, const struct kn_mp4_track *track, st
             // Version 0 calls them unsigned; writers put negative ones into it all the same.
             const int64_t offset = (int32_t)runs_next(&offsets);
             const kn_code rc = kn_mp4_add_sample(m, track, at > INT64_MAX ? INT64_MAX : (int64_t)at, n,
-                                                 time + offset, duration, err);
+                                                 time + offset, durations.is_over ? KN_MP4_NO_DURATION : duration, err);
             if (rc != KN_OK)
                 return rc;
             if (at <= INT64_MAX)
                 at += n;
-            time += duration;
+            time += duration == KN_MP4_NO_DURATION ? 0 : duration;
         }
     }
     if (sizes.n_left > 0)

@@ -132,15 +132,23 @@ static void character_style(const struct sample *sample, const struct kn_tx3g *e
     }
 }
 
-// Writers count characters as the standard says, or bytes; what lies beyond all characters is bytes.
-static void counting_find(struct sample *sample)
+// Writers count characters as the standard says, or bytes; what lies beyond all characters is bytes. Where both would
+// do, the writer counts as it did before, unless that were to cut a character.
+static void counting_find(struct sample *sample, struct kn_tx3g *entry)
 {
+    const char *text = kn_buf_text(&sample->text);
+    const size_t n = sample->text.len;
     size_t characters = 0;
-    for (size_t i = 0; i < sample->text.len; i++)
-        characters += (sample->text.data[i] & 0xC0) != 0x80;
-    for (size_t i = 0; i < sample->n_records; i++)
-        sample->counts_bytes = sample->counts_bytes ||
-            (sample->records[i].to > characters && sample->records[i].to <= sample->text.len);
+    for (size_t i = 0; i < n; i++)
+        characters += (text[i] & 0xC0) != 0x80;
+    bool cuts = false;
+    for (size_t i = 0; i < sample->n_records; i++) {
+        const struct record *record = &sample->records[i];
+        entry->counts_bytes = entry->counts_bytes || (record->to > characters && record->to <= n);
+        cuts = cuts || (record->from < n && (text[record->from] & 0xC0) == 0x80) ||
+            (record->to < n && (text[record->to] & 0xC0) == 0x80);
+    }
+    sample->counts_bytes = entry->counts_bytes && !cuts;
 }
 
 // Given to the builder in stretches of one look, with '\n' for line ends of every kind.
@@ -180,14 +188,13 @@ static kn_code sample_cue(struct kn_cue_list *list, struct sample *sample, const
     cue->is_forced = sample->is_forced || (entry->flags & 0x80000000u);
     if (entry->has_place)
         cue->place.anchor = entry->row * 3 + entry->column + 1;
-    counting_find(sample);
     kn_auto(kn_cue_builder_clear) struct kn_cue_builder builder;
     kn_cue_builder_init(&builder, list);
     text_add(&builder, sample, entry);
     return kn_cue_builder_finish(&builder, cue, err);
 }
 
-kn_code kn_tx3g_sample(struct kn_cue_list *list, const struct kn_tx3g *entry,
+kn_code kn_tx3g_sample(struct kn_cue_list *list, struct kn_tx3g *entry,
                        const struct kn_caption_packet *packet, struct kn_error *err)
 {
     if (packet->n < 2)
@@ -208,6 +215,8 @@ kn_code kn_tx3g_sample(struct kn_cue_list *list, const struct kn_tx3g *entry,
     kn_code rc = kn_caption_decode(&sample->text, packet->bytes + 2, n, NULL, encoding, err);
     if (rc == KN_OK) {
         sample_boxes(sample, packet->bytes + 2 + n, packet->bytes + packet->n);
+        if (kn_equal(encoding, "UTF-8")) // bytes of what was UTF-16 are not those of `text`
+            counting_find(sample, entry);
         rc = sample_cue(list, sample, entry, packet, err);
     }
     kn_buf_clear(&sample->text);

@@ -11,13 +11,14 @@ struct kn_tx3g {
     bool has_place;       // the text box is as high as half the frame or more
     uint8_t face;         // 1 bold, 2 italic, 4 underline
     uint32_t colour;      // 0xRRGGBB
+    bool counts_bytes;    // a sample has shown that the writer's style records do not count characters
 };
 
 /* The sample entry behind its data reference index; nothing of it is needed, so any length will do. */
 void kn_tx3g_entry(struct kn_tx3g *entry, const struct kn_cue_list *list, const uint8_t *bytes, size_t n);
 
 /* A tx3g sample. One without text ends what is open and makes no cue. */
-kn_code kn_tx3g_sample(struct kn_cue_list *list, const struct kn_tx3g *entry,
+kn_code kn_tx3g_sample(struct kn_cue_list *list, struct kn_tx3g *entry,
                        const struct kn_caption_packet *packet, struct kn_error *err);
 
 /* A wvtt sample; a cue that goes on from the sample before becomes longer. */

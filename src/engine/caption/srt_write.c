@@ -140,9 +140,7 @@ void kn_srt_write(struct kn_buf *out, const struct kn_cue_list *list,
             (kn_caption_is_ass(list->codec) && kn_cue_is_repeat(list, i)))
             continue;
         kn_buf_printf(&text, "%d\n", ++number);
-        kn_caption_write_time(&text, cue->start_us, 2, ',');
-        kn_buf_puts(&text, " --> ");
-        kn_caption_write_time(&text, cue->end_us, 2, ',');
+        kn_caption_write_times(&text, cue, ',');
         if (list->codec == KN_CAPTION_SRT_TEXT && cue->settings)
             kn_buf_printf(&text, "  %s", cue->settings);
         kn_buf_putc(&text, '\n');

@@ -263,9 +263,7 @@ static void cue_write(struct writer *writer, const struct kn_cue_list *list)
     kn_buf_putc(out, '\n');
     if (is_vtt(list) && cue->id && *cue->id && !strstr(cue->id, "-->") && !strchr(cue->id, '\n'))
         kn_buf_printf(out, "%s\n", cue->id);
-    kn_caption_write_time(out, cue->start_us, 2, '.');
-    kn_buf_puts(out, " --> ");
-    kn_caption_write_time(out, cue->end_us, 2, '.');
+    kn_caption_write_times(out, cue, '.');
     if (is_vtt(list) && cue->settings)
         kn_buf_printf(out, " %s", cue->settings);
     else

@@ -116,6 +116,14 @@ void kn_caption_write_time(struct kn_buf *out, int64_t us, int hour_digits, char
     kn_buf_add(out, at, (size_t)(text + sizeof(text) - at));
 }
 
+void kn_caption_write_times(struct kn_buf *out, const struct kn_cue *cue, char separator)
+{
+    const int64_t first_us = cue->start_us + KN_SECOND / 1000;
+    kn_caption_write_time(out, cue->start_us, 2, separator);
+    kn_buf_puts(out, " --> ");
+    kn_caption_write_time(out, cue->end_us > first_us ? cue->end_us : first_us, 2, separator);
+}
+
 static bool is_rtl(uint32_t c)
 {
     return (c >= 0x590 && c <= 0x8FF) || (c >= 0xFB1D && c <= 0xFDFF) || (c >= 0xFE70 && c <= 0xFEFC);

@@ -44,6 +44,9 @@ void kn_caption_write_end(struct kn_buf *out, const struct kn_buf *text, enum kn
 /* "h:mm:ss.fff" with `digits` of hours at least and this separator, rounded half up to milliseconds. */
 void kn_caption_write_time(struct kn_buf *out, int64_t us, int hour_digits, char separator);
 
+/* "hh:mm:ss.fff --> hh:mm:ss.fff"; the second is at least a millisecond after the first. */
+void kn_caption_write_times(struct kn_buf *out, const struct kn_cue *cue, char separator);
+
 /* U+200F where options ask for one; call at the beginning of each line. */
 void kn_caption_write_rtl(struct kn_buf *out, const char *line,
                           const struct kn_caption_write_options *options);

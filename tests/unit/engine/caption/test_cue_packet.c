@@ -52,6 +52,25 @@ static void mov_text_may_count_bytes_or_lie(void **state)
     assert_int_equal(list.n_problems, 1);
 }
 
+static void mov_text_is_counted_as_the_writer_did_before(void **state)
+{
+    (void)state;
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    begin(&list, KN_CAPTION_MOV_TEXT, "", 0);
+    // Bytes 2 to 4, which might be characters; bytes to the end, which cannot; then as the first; edges that would cut.
+    GIVE(&list, 1000, 1000, "\0\6\xC3\xA9okay\0\0\0\x16styl\0\1\0\1\0\3\0\1\2\x12\xFF\xFF\xFF\xFF");
+    GIVE(&list, 2000, 1000, "\0\6\xC3\xA9okay\0\0\0\x16styl\0\1\0\4\0\6\0\1\2\x12\xFF\xFF\xFF\xFF");
+    GIVE(&list, 3000, 1000, "\0\6\xC3\xA9okay\0\0\0\x16styl\0\1\0\2\0\4\0\1\2\x12\xFF\xFF\xFF\xFF");
+    GIVE(&list, 4000, 1000, "\0\6\xC3\xA9okay\0\0\0\x16styl\0\1\0\1\0\3\0\1\2\x12\xFF\xFF\xFF\xFF");
+    GIVE(&list, 5000, 1000, "\0\6\xFE\xFF\x4E\x2D\0!\0\0\0\x16styl\0\1\0\1\0\2\0\1\2\x12\xFF\xFF\xFF\xFF");
+    assert_int_equal(kn_caption_end(&list, KN_NO_TIME, NULL), KN_OK);
+    caption_is(&list, "srt", "1\n00:00:01,000 --> 00:00:02,000\n\xC3\xA9<i>ok</i>ay\n\n"
+                             "2\n00:00:02,000 --> 00:00:03,000\n\xC3\xA9ok<i>ay</i>\n\n"
+                             "3\n00:00:03,000 --> 00:00:04,000\n\xC3\xA9<i>ok</i>ay\n\n"
+                             "4\n00:00:04,000 --> 00:00:05,000\n\xC3\xA9<i>ok</i>ay\n\n"
+                             "5\n00:00:05,000 --> 00:00:06,000\n\xE4\xB8\xAD<i>!</i>\n\n");
+}
+
 static void caption_distribution_packets_hold_services(void **state)
 {
     (void)state;
@@ -136,6 +155,69 @@ static void ends_nobody_says_are_found(void **state)
                              "3\n00:01:00,000 --> 00:01:01,000\nuntil the film ends\n\n");
 }
 
+static void what_begins_before_the_media_is_clipped(void **state)
+{
+    (void)state;
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    begin(&list, KN_CAPTION_SRT_TEXT, "", 0);
+    GIVE(&list, -9000, 0, "until the next, long ago");
+    GIVE(&list, -5000, 5000, "over");
+    GIVE(&list, -3000, 4000, "half");
+    GIVE(&list, -1000, 0, "until the next");
+    GIVE(&list, 2000, 1000, "whole");
+    assert_int_equal(kn_caption_end(&list, KN_NO_TIME, NULL), KN_OK);
+    caption_is(&list, "srt", "1\n00:00:00,000 --> 00:00:01,000\nhalf\n\n2\n00:00:00,000 --> 00:00:02,000\nuntil the next\n\n"
+                             "3\n00:00:02,000 --> 00:00:03,000\nwhole\n\n");
+}
+
+static void overlaps_stay_and_repeats_go(void **state)
+{
+    (void)state;
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    begin(&list, KN_CAPTION_SRT_TEXT, "", 0);
+    GIVE(&list, 1000, 3000, "long");
+    GIVE(&list, 2000, 1000, "one");
+    GIVE(&list, 2000, 1000, "other");
+    GIVE(&list, 2000, 1000, "one");
+    GIVE(&list, 2000, 1500, "one");
+    assert_int_equal(kn_caption_end(&list, KN_NO_TIME, NULL), KN_OK);
+    caption_is(&list, "srt", "1\n00:00:01,000 --> 00:00:04,000\nlong\n\n2\n00:00:02,000 --> 00:00:03,000\none\n\n"
+                             "3\n00:00:02,000 --> 00:00:03,000\nother\n\n4\n00:00:02,000 --> 00:00:03,500\none\n\n");
+    caption_is(&list, "webvtt", "WEBVTT\n\n00:00:01.000 --> 00:00:04.000\nlong\n\n00:00:02.000 --> 00:00:03.000\none\n\n"
+                                "00:00:02.000 --> 00:00:03.000\nother\n\n00:00:02.000 --> 00:00:03.500\none\n");
+}
+
+static void times_are_rounded_half_up_and_stay_in_order(void **state)
+{
+    (void)state;
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    begin(&list, KN_CAPTION_SRT_TEXT, "", 0);
+    static const int64_t starts_us[] = {1000499, 1000500, 1001499, 1001500, 1999500};
+    for (int i = 0; i < 5; i++) {
+        const struct kn_caption_packet packet = {
+            .start_us = starts_us[i], .duration_us = 100, .bytes = (const uint8_t *)&"abcde"[i], .n = 1};
+        assert_int_equal(kn_caption_packet(&list, list.codec, &packet, NULL), KN_OK);
+    }
+    assert_int_equal(kn_caption_end(&list, KN_NO_TIME, NULL), KN_OK);
+    caption_is(&list, "srt", "1\n00:00:01,000 --> 00:00:01,001\na\n\n2\n00:00:01,001 --> 00:00:01,002\nb\n\n"
+                             "3\n00:00:01,001 --> 00:00:01,002\nc\n\n4\n00:00:01,002 --> 00:00:01,003\nd\n\n"
+                             "5\n00:00:02,000 --> 00:00:02,001\ne\n\n");
+}
+
+// A document that is sent with each segment, of which the segment's part counts.
+static void a_cue_cut_at_segments_is_one(void **state)
+{
+    (void)state;
+    static const char text[] = "<tt xmlns=\"http://www.w3.org/ns/ttml\"><body><div><p begin=\"1s\" end=\"7s\">long</p>"
+                               "<p begin=\"7s\" end=\"9s\">next</p></div></body></tt>";
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    begin(&list, KN_CAPTION_TTML, "", 0);
+    for (int i = 0; i < 5; i++)
+        GIVE(&list, i * 2000, 2000, text);
+    assert_int_equal(kn_caption_end(&list, KN_NO_TIME, NULL), KN_OK);
+    caption_is(&list, "srt", "1\n00:00:01,000 --> 00:00:07,000\nlong\n\n2\n00:00:07,000 --> 00:00:09,000\nnext\n\n");
+}
+
 static void pictures_are_refused_by_name(void **state)
 {
     (void)state;
@@ -153,11 +235,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mov_text_has_styles_by_character),
         cmocka_unit_test(mov_text_may_count_bytes_or_lie),
+        cmocka_unit_test(mov_text_is_counted_as_the_writer_did_before),
         cmocka_unit_test(caption_distribution_packets_hold_services),
         cmocka_unit_test(webvtt_boxes_go_on_from_sample_to_sample),
         cmocka_unit_test(ass_blocks_come_in_any_order),
         cmocka_unit_test(digital_captions_are_cues_of_their_service),
         cmocka_unit_test(ends_nobody_says_are_found),
+        cmocka_unit_test(what_begins_before_the_media_is_clipped),
+        cmocka_unit_test(overlaps_stay_and_repeats_go),
+        cmocka_unit_test(times_are_rounded_half_up_and_stay_in_order),
+        cmocka_unit_test(a_cue_cut_at_segments_is_one),
         cmocka_unit_test(pictures_are_refused_by_name),
     };
     return cmocka_run_group_tests_name("engine/caption/cue_packet", tests, NULL, NULL);

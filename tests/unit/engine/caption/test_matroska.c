@@ -95,7 +95,7 @@ static void put_picture(struct kn_buf *cluster, int time)
     put_block(cluster, 1, time, PICTURE, sizeof(PICTURE));
 }
 
-static void put_caption(struct kn_buf *cluster, int track, int time, int duration, const char *text)
+static void put_caption(struct kn_buf *cluster, int track, int time, int64_t duration, const char *text)
 {
     struct kn_buf block = {0}, group = {0};
     block_head(&block, track, time, 0);
@@ -200,6 +200,21 @@ static void captions_between_pictures_are_found_without_an_index(void **state)
     put_caption(&cluster, 2, -20, 500, "two");
     put_master(&film, 0x1F43B675, &cluster);
     check(&film, "0 40+1000 one\n0 4980+500 two\n", 0);
+}
+
+static void lengths_no_caption_has_are_none(void **state)
+{
+    (void)state;
+    struct kn_buf film = {0}, cluster = {0};
+    film_of(&film, "S_TEXT/UTF8", NULL);
+    cluster_begin(&cluster, 0);
+    put_picture(&cluster, 0);
+    put_caption(&cluster, 2, 40, 0xFFFFFFFF, "four bytes of ones");
+    put_caption(&cluster, 2, 1000, -1, "eight");
+    put_caption(&cluster, 2, 2000, 0, "nothing");
+    put_caption(&cluster, 2, 3000, 12 * 3600 * 1000, "long");
+    put_master(&film, 0x1F43B675, &cluster);
+    check(&film, "0 40+-1 four bytes of ones\n0 1000+-1 eight\n0 2000+-1 nothing\n0 3000+43200000 long\n", 0);
 }
 
 static void times_count_from_the_first_picture(void **state)
@@ -515,6 +530,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(captions_between_pictures_are_found_without_an_index),
+        cmocka_unit_test(lengths_no_caption_has_are_none),
         cmocka_unit_test(times_count_from_the_first_picture),
         cmocka_unit_test(clusters_of_unknown_size_end_where_the_next_begins),
         cmocka_unit_test(laced_blocks_give_a_packet_for_each_frame),

@@ -219,6 +219,12 @@ static void a_duration_nobody_knows_stays_unknown(void **state)
     PUT_TABLE(&stbl, "stsz", 0, 0, 2, 3, 2);
     PUT_TABLE(&stbl, "stco", 0, 1, 32);
     check_tables(NULL, &stbl, "0 0+1000 bbb\n0 1000+-1 cc\n", 0);
+    // In the middle it leaves the times of the others alone; a table that is one too short says nothing of the last.
+    PUT_TABLE(&stbl, "stts", 0, 2, 1, 0xFFFFFFFFu, 1, 1000);
+    PUT_TABLE(&stbl, "stsc", 0, 1, 1, 3, 1);
+    PUT_TABLE(&stbl, "stsz", 0, 0, 3, 3, 2, 2);
+    PUT_TABLE(&stbl, "stco", 0, 1, 32);
+    check_tables(NULL, &stbl, "0 0+-1 bbb\n0 0+1000 cc\n0 1000+-1 .d\n", 0);
 }
 
 static void samples_outside_the_file_are_noted(void **state)

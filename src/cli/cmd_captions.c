@@ -245,8 +245,16 @@ static char *target_of(const struct options *options, const char *input)
 static kn_code spec_make(json_t **out, const struct options *options, struct kn_error *err)
 {
     json_t *sources = json_array();
+    json_auto_t *targets = json_object(); // who is written to each
     for (int i = 0; i < options->n_inputs; i++) {
         kn_auto(kn_free) char *target = options->lists ? NULL : target_of(options, options->inputs[i]);
+        const char *other = target ? json_string_value(json_object_get(targets, target)) : NULL;
+        if (other) {
+            json_decref(sources);
+            return kn_fail(err, KN_EINVAL, "'%s' and '%s' would both be written to '%s'", other, options->inputs[i], target);
+        }
+        if (target)
+            (void)json_object_set_new(targets, target, json_string(options->inputs[i]));
         (void)json_array_append_new(sources, json_pack("{s:s, s:s*, s:s*}", "Uri", options->inputs[i],
                                                        "Target", target, "Language", options->language));
     }

@@ -57,6 +57,12 @@ class Captions(unittest.TestCase):
         self.refused("in.srt", "-o", "c.vtt", words=["'c.vtt' exists already", "--overwrite"])
         self.ok("in.srt", "-o", "c.vtt", "--overwrite")
 
+    def test_two_files_are_never_written_to_one(self):
+        for more in ([], ["--overwrite"]):
+            self.refused("in.srt", "./in.srt", "-o", "twice/{name}.vtt", *more,
+                         words=["'in.srt' and './in.srt' would both be written to 'twice/in.vtt'"])
+            self.assertFalse(os.path.exists("twice"))
+
     def test_one_file_that_is_none_does_not_keep_the_others(self):
         done = support.run("captions", "note.txt", "in.srt", "-o", "some/{name}.{autoext}")
         self.assertEqual(done.status, 1)

@@ -167,6 +167,8 @@ static void karaoke_add(struct kn_buf *tags, const struct kn_cue *cue, size_t ru
             to_us = cue->runs[i].karaoke_us;
             break;
         }
+    if (run == 0 && from_us > 0)
+        kn_buf_printf(tags, "\\k%lld", (long long)((from_us + 5000) / 10000)); // nothing is lit until then
     if (from_us != KN_NO_TIME && to_us >= from_us)
         kn_buf_printf(tags, "\\k%lld", (long long)((to_us + 5000) / 10000 - (from_us + 5000) / 10000));
 }

@@ -130,6 +130,61 @@ class Captions(unittest.TestCase):
             theirs = read(f"{MEDIA}/vtt_oddities/{name}")
             with self.subTest(name=name):
                 self.assertEqual(read(path).count(" --> "), theirs.count("-->"))
+                words = [[line for line in text.split("\n") if line.strip() and "-->" not in line and
+                          not line.startswith("WEBVTT")] for text in (read(path), theirs)]
+                self.assertEqual(*words)
+                self.assertTrue(read(path).startswith("WEBVTT"))
+
+    def test_odd_texts_are_read_as_they_are_meant(self):
+        status, made, err = captions(*folder("srt_oddities"), "-o", "plain/{name}.srt", "--line-end", "lf")
+        for name in ("typical", "typical_extra_blank_line", "typical_missing_sequence",
+                     "typical_negative_timestamps", "typical_no_hours_and_millis", "typical_utf16le",
+                     "typical_with_byte_order_mark"):
+            with self.subTest(name=name):
+                self.assertEqual([cue[2] for cue in cues(f"plain/{name}.srt")], [
+                    "This is the first subtitle.", "This is the second subtitle.\nSecond subtitle with second line.",
+                    "This is the third subtitle."])
+        self.assertEqual([cue[:2] for cue in cues("plain/typical_bad_timestamps.srt")][1:],
+                         [(2345, 3456), (7204567, 7208900)])
+        self.assertEqual([cue[:2] for cue in cues("plain/typical_negative_timestamps.srt")][:2], [(0, 2000), (0, 1234)])
+        tags = read("plain/typical_with_tags.srt")
+        for place in (1, 3, 4, 5, 6, 7, 8, 9):
+            self.assertIn("{\\an%d}This  is a line" % place, tags)
+        self.assertNotIn("tag}", tags)
+        tester = read("plain/capability_tester.srt")
+        self.assertIn('<font color="#a52a2a" size="24">This text should be big and brown</font>', tester)
+        self.assertIn("{\\an6}This text should be at the\nmiddle and horizontally at the left", tester)
+        self.assertIn("Hide these tags: \n", tester)
+
+    def test_scc_and_ebu_tt_say_what_they_say(self):
+        odd = f"{MEDIA}/other_formats/"
+        status, made, err = captions(*(odd + name for name in ("pop-on.scc", "paint-on.scc", "ebu-ttd_sample.ttml")),
+                                     "-o", "other/{name}.srt")
+        self.assertEqual(status, 0, err)
+        words = "Pellentesque interdum lacinia sollicitudin."
+        self.assertEqual([cue[2] for cue in cues("other/paint-on.srt")], [
+            "Lorem ipsum dolor sit amet,\nconsectetur adipiscing elit.", words + "\nconsectetur adipiscing elit.",
+            words + "\nInteger luctus et ligula ac sagittis."])
+        pop = cues("other/pop-on.srt")
+        self.assertEqual([cue[2] for cue in pop[:2]], ["( horn honking )", "HEY, THE\u00aeE."])
+        self.assertEqual(len(pop), 3)
+        ebu = cues("other/ebu-ttd_sample.srt")
+        self.assertEqual(len(ebu), 13)
+        for start, end, text in ebu:  # each says its own times
+            self.assertEqual([start, end], [milliseconds(line.replace(".", ",")) for line in text.split("\n")])
+
+    def test_what_is_written_reads_as_it_was_written(self):
+        for extension in ("srt", "vtt", "ass"):
+            for odd in ("srt_oddities", "vtt_oddities", "parallel", "ass"):
+                files = [path for path in folder(odd) if path.endswith((".srt", ".vtt", ".ass")) and "gpac_empty" not in path]
+                once, twice = f"once-{extension}/{odd}", f"twice-{extension}/{odd}"
+                status, made, err = captions(*files, "-o", once + "/{name}." + extension)
+                self.assertEqual((status, len(made) - 1), (0, len(files)), err)
+                status, again, err = captions(*made[:-1], "-o", twice + "/{name}." + extension)
+                self.assertEqual(status, 0, err)
+                for a, b in zip(made[:-1], again):
+                    with self.subTest(name=a):
+                        self.assertEqual(*[[line.rstrip() for line in read(path).split("\n")] for path in (a, b)])
 
     def test_ass_stays_as_it_is_and_ttml_becomes_its_ass(self):
         status, made, err = captions(*[p for p in folder("ass") if p.endswith(".ass")], "-o", "ass/{name}.ass")

@@ -30,10 +30,13 @@ static void other_formats_get_what_they_can_hold(void **state)
     kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
     kn_auto(kn_buf_clear) struct kn_buf out = {0};
     const struct kn_caption_write_options options = {0};
-    caption_read(&list, whole, "a.vtt");
+    kn_auto(kn_buf_clear) struct kn_buf late = {0};
+    kn_buf_printf(&late, "%s\n00:10.000 --> 00:12.000\n<00:10.500>a <00:11.000>b\n", whole);
+    caption_read(&list, kn_buf_text(&late), "a.vtt");
     assert_int_equal(kn_caption_write(&out, &list, KN_CAPTION_FORMAT_ASS, &options, NULL), KN_OK);
     assert_non_null(strstr(kn_buf_text(&out), "Dialogue: 0,0:00:01.00,0:00:02.00,Default,Ann,0,0,0,,"
                                               "{\\an7\\pos(384,0)}Hi {\\c&H00FFFF&}you{\\c} & me\n"));
+    assert_non_null(strstr(kn_buf_text(&out), "Default,,0,0,0,,{\\k50\\k50}a {\\k100}b\n"));
     assert_non_null(strstr(kn_buf_text(&out), "{\\k100\\i1}sung {\\k100}here{\\i0} \xE6\xBC\xA2(kan)\n"));
 }
 

@@ -19,6 +19,8 @@
 // Descriptors of nameless outputs that are kept open; a job with more (HLS segments) hides the rest
 // under names, for descriptors run out.
 #define MAX_NAMELESS 128
+// What takes no time to hand to the disk.
+#define SMALL_BYTES (1 << 20)
 // Flushes that wait for the disk together: it answers several as fast as one. Starting more threads takes longer than
 // they save.
 #define N_FLUSHERS 4
@@ -31,6 +33,7 @@ struct staged {
     int fd;          // owned: kept, for a file without a name lives by its descriptor
     bool must_close; // one of too many: flushed, named and closed when committed
     bool is_committed, is_published;
+    bool is_new;     // published under a name that nothing had
     int flush_errno; // 0: all of it is on the disk, or it has not been asked
 };
 
@@ -137,28 +140,46 @@ static kn_code staged_open(struct staged *staged, const char *uri, bool keeps_ex
     return KN_OK;
 }
 
+// Gives a file without a name one that nothing has. False: see errno.
+static bool staged_link(const struct staged *staged, const char *name)
+{
+    char self[40];
+    (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", staged->fd);
+    return linkat(AT_FDCWD, self, AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0;
+}
+
 // A file without a name gets its hidden one: rename() replaces, linkat() does not.
 static kn_code staged_name(struct staged *staged, struct kn_error *err)
 {
-    char self[40];
     if (staged->hidden)
         return KN_OK;
     kn_auto(kn_free) char *hidden = hidden_name(staged->path);
     if (!hidden)
         return kn_fail(err, KN_ENOMEM, "no memory to write '%s'", staged->path);
-    (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", staged->fd);
-    if (linkat(AT_FDCWD, self, AT_FDCWD, hidden, AT_SYMLINK_FOLLOW) != 0)
+    if (!staged_link(staged, hidden))
         return kn_fail_errno(err, errno, "cannot write '%s'", staged->path);
     staged->hidden = KN_TAKE(hidden);
     return KN_OK;
+}
+
+// On its way to the disk now; waited for before the first name appears, together with all others.
+static void staged_send(const struct staged *staged)
+{
+    (void)sync_file_range(staged->fd, 0, 0, SYNC_FILE_RANGE_WRITE); // a hint
+}
+
+static bool is_small(const struct staged *staged)
+{
+    struct stat st;
+    return fstat(staged->fd, &st) == 0 && st.st_size <= SMALL_BYTES;
 }
 
 static kn_code sink_commit(struct kn_sink *sink, struct kn_error *err)
 {
     struct staged *staged = sink->impl;
     if (!staged->must_close) {
-        // On its way to the disk now; waited for before the first name appears, together with all others.
-        (void)sync_file_range(staged->fd, 0, 0, SYNC_FILE_RANGE_WRITE); // a hint
+        if (!is_small(staged))
+            staged_send(staged);
         staged->is_committed = true;
         return KN_OK;
     }
@@ -170,6 +191,14 @@ static kn_code sink_commit(struct kn_sink *sink, struct kn_error *err)
     kn_close_fd(&staged->fd);
     staged->is_committed = true;
     return KN_OK;
+}
+
+// Its child has the answer by now, and goes on meanwhile. A large file would hold up whoever lets go of it.
+static void sink_release(struct kn_sink *sink)
+{
+    const struct staged *staged = sink->impl;
+    if (sink->is_committed && staged->fd >= 0 && is_small(staged))
+        staged_send(staged);
 }
 
 static void staged_free(struct staged *staged)
@@ -200,6 +229,7 @@ static kn_code files_open_output(struct kn_files *face, const char *uri, struct 
         *sink = (struct kn_sink){.fd = fcntl(staged->fd, F_DUPFD_CLOEXEC, 0),
                                  .uri = strdup(uri),
                                  .commit = sink_commit,
+                                 .release = sink_release,
                                  .impl = staged};
         if (sink->fd < 0 || !sink->uri)
             rc = kn_fail_errno(err, errno, "cannot write '%s'", uri);
@@ -271,20 +301,46 @@ static bool staged_rename(const struct staged *staged, bool keeps_existing)
            unlink(staged->hidden) == 0;
 }
 
+// Its name at once where nothing has it, a hidden one beside it elsewhere.
+static kn_code staged_appear(struct staged *staged, bool keeps_existing, struct kn_error *err)
+{
+    if (staged->hidden || staged->fd < 0)
+        return KN_OK;
+    staged->is_published = staged->is_new = staged_link(staged, staged->path);
+    if (staged->is_published)
+        return KN_OK;
+    if (errno != EEXIST)
+        return kn_fail_errno(err, errno, "cannot write '%s'", staged->path);
+    return keeps_existing ? exists(staged->path, err) : staged_name(staged, err);
+}
+
+// Takes a name back that replaced nothing, unless somebody has replaced the file meanwhile.
+static void staged_withdraw(struct staged *staged)
+{
+    struct stat ours, there;
+    if (fstat(staged->fd, &ours) == 0 && lstat(staged->path, &there) == 0 && ours.st_ino == there.st_ino &&
+        ours.st_dev == there.st_dev)
+        (void)unlink(staged->path); // best effort
+    staged->is_published = false;
+}
+
 kn_code kn_path_files_publish(struct kn_path_files *files, struct kn_error *err)
 {
     kn_code rc = files_flush(files, err);
     for (struct staged *s = files->staged; s && rc == KN_OK; s = s->next)
         if (s->is_committed)
-            rc = staged_name(s, err);
+            rc = staged_appear(s, files->keeps_existing, err);
     for (struct staged *s = files->staged; s && rc == KN_OK; s = s->next) {
-        if (!s->is_committed)
+        if (!s->is_committed || s->is_published)
             continue;
         s->is_published = staged_rename(s, files->keeps_existing);
         if (!s->is_published)
             rc = errno == EEXIST ? exists(s->path, err)
                                  : kn_fail_errno(err, errno, "cannot write '%s'", s->path);
     }
+    for (struct staged *s = files->staged; s && rc != KN_OK; s = s->next)
+        if (s->is_new)
+            staged_withdraw(s);
     return rc;
 }
 

@@ -5,12 +5,9 @@
 #include <string.h>
 
 // Bytes that a number takes, by the place of the first set bit; 9 when there is none.
-static int vint_bytes(uint8_t first)
+static inline int vint_bytes(uint8_t first)
 {
-    int n = 1;
-    for (uint8_t bit = 0x80; bit && !(first & bit); bit >>= 1)
-        n++;
-    return n;
+    return first ? __builtin_clz(first) - 23 : 9; // a byte is the last of an unsigned's four
 }
 
 int kn_ebml_vint(const uint8_t *bytes, size_t n, uint64_t *out)
@@ -27,7 +24,7 @@ int kn_ebml_vint(const uint8_t *bytes, size_t n, uint64_t *out)
     return length;
 }
 
-enum kn_ebml_answer kn_ebml_head(struct kn_ebml_head *head, const uint8_t *bytes, size_t n)
+static inline enum kn_ebml_answer head_read(struct kn_ebml_head *head, const uint8_t *bytes, size_t n)
 {
     if (n == 0)
         return KN_EBML_SHORT;
@@ -36,29 +33,34 @@ enum kn_ebml_answer kn_ebml_head(struct kn_ebml_head *head, const uint8_t *bytes
         return KN_EBML_BAD;
     if ((size_t)n_id >= n)
         return KN_EBML_SHORT;
-    uint32_t id = 0;
-    for (int i = 0; i < n_id; i++)
+    uint32_t id = bytes[0];
+    for (int i = 1; i < n_id; i++)
         id = id << 8 | bytes[i];
-    const int n_size = vint_bytes(bytes[n_id]);
+    const uint8_t *at = bytes + n_id;
+    const int n_size = vint_bytes(at[0]);
     if (n_size > 8)
         return KN_EBML_BAD;
     if ((size_t)(n_id + n_size) > n)
         return KN_EBML_SHORT;
-    uint64_t size = 0;
-    (void)kn_ebml_vint(bytes + n_id, n - (size_t)n_id, &size); // its length was just checked
+    uint64_t size = at[0] & (0xFFu >> n_size);
+    for (int i = 1; i < n_size; i++)
+        size = size << 8 | at[i];
     const uint64_t unknown = (UINT64_C(1) << (7 * n_size)) - 1;
-    *head = (struct kn_ebml_head){
-        .id = id,
-        .n = size == unknown ? KN_EBML_UNKNOWN : (int64_t)size,
-        .n_head = n_id + n_size,
-    };
+    head->id = id;
+    head->n = size == unknown ? KN_EBML_UNKNOWN : (int64_t)size;
+    head->n_head = n_id + n_size;
     return KN_EBML_OK;
+}
+
+enum kn_ebml_answer kn_ebml_head(struct kn_ebml_head *head, const uint8_t *bytes, size_t n)
+{
+    return head_read(head, bytes, n);
 }
 
 bool kn_ebml_next(struct kn_ebml_span *span, struct kn_ebml_element *out)
 {
     struct kn_ebml_head head;
-    if (kn_ebml_head(&head, span->at, span->n) != KN_EBML_OK)
+    if (head_read(&head, span->at, span->n) != KN_EBML_OK)
         return false;
     const size_t room = span->n - (size_t)head.n_head;
     const bool is_cut = head.n != KN_EBML_UNKNOWN && (uint64_t)head.n > room;

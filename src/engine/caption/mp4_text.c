@@ -139,7 +139,7 @@ static void counting_find(struct sample *sample, struct kn_tx3g *entry)
     const char *text = kn_buf_text(&sample->text);
     const size_t n = sample->text.len;
     size_t characters = 0;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; sample->n_records && i < n; i++)
         characters += (text[i] & 0xC0) != 0x80;
     bool cuts = false;
     for (size_t i = 0; i < sample->n_records; i++) {
@@ -158,6 +158,9 @@ static void text_add(struct kn_cue_builder *builder, const struct sample *sample
     const size_t n = sample->text.len;
     size_t from = 0;
     for (size_t i = 0, step, characters = 0; i < n; i += step, characters++) {
+        step = 1;
+        if (!sample->n_records && (unsigned char)text[i] < 0x80 && text[i] != '\r')
+            continue; // as nearly all are
         const uint32_t c = kn_caption_character(text + i, n - i, &step);
         if (sample->n_records) {
             struct kn_cue_style style;

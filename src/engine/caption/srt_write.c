@@ -133,13 +133,14 @@ void kn_srt_write(struct kn_buf *out, const struct kn_cue_list *list,
                   const struct kn_caption_write_options *options)
 {
     kn_auto(kn_buf_clear) struct kn_buf text = {0};
-    int number = 0;
+    unsigned number = 0;
     for (size_t i = 0; i < list->n_cues; i++) {
         const struct kn_cue *cue = &list->cues[i];
         if (cue->is_comment || cue->end_us == KN_NO_TIME || kn_cue_is_empty(cue) ||
             (kn_caption_is_ass(list->codec) && kn_cue_is_repeat(list, i)))
             continue;
-        kn_buf_printf(&text, "%d\n", ++number);
+        kn_caption_write_number(&text, ++number);
+        kn_buf_putc(&text, '\n');
         kn_caption_write_times(&text, cue, ',');
         if (list->codec == KN_CAPTION_SRT_TEXT && cue->settings)
             kn_buf_printf(&text, "  %s", cue->settings);

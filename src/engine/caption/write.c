@@ -124,6 +124,16 @@ void kn_caption_write_times(struct kn_buf *out, const struct kn_cue *cue, char s
     kn_caption_write_time(out, cue->end_us > first_us ? cue->end_us : first_us, 2, separator);
 }
 
+void kn_caption_write_number(struct kn_buf *out, unsigned number)
+{
+    char text[10];
+    char *at = text + sizeof(text);
+    do
+        *--at = (char)('0' + number % 10);
+    while (number /= 10);
+    kn_buf_add(out, at, (size_t)(text + sizeof(text) - at));
+}
+
 static bool is_rtl(uint32_t c)
 {
     return (c >= 0x590 && c <= 0x8FF) || (c >= 0xFB1D && c <= 0xFDFF) || (c >= 0xFE70 && c <= 0xFEFC);

@@ -43,6 +43,8 @@ void kn_caption_write_end(struct kn_buf *out, const struct kn_buf *text, enum kn
 
 /* "h:mm:ss.fff" with `digits` of hours at least and this separator, rounded half up to milliseconds. */
 void kn_caption_write_time(struct kn_buf *out, int64_t us, int hour_digits, char separator);
+/* In decimal; without the cost of printf(). */
+void kn_caption_write_number(struct kn_buf *out, unsigned number);
 
 /* "hh:mm:ss.fff --> hh:mm:ss.fff"; the second is at least a millisecond after the first. */
 void kn_caption_write_times(struct kn_buf *out, const struct kn_cue *cue, char separator);

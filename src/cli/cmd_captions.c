@@ -26,7 +26,7 @@
 struct options {
     char **inputs; // borrowed from argv
     int n_inputs;
-    const char *out, *format, *language, *ocr_language, *line_end;
+    const char *out, *format, *language, *ocr_language, *line_end, *rtl_marks;
     int64_t shift_us;
     double scale;
     int streams[MAX_STREAMS]; // numbers among a film's captions
@@ -61,6 +61,8 @@ static void help_print(void)
         "                        without [sounds], NAMES: and sung lines\n"
         "  --bom                 begin with a byte order mark, which some television sets ask for\n"
         "  --line-end lf|crlf    CR LF in SubRip, LF in the others when not given\n"
+        "  --rtl-marks on|off    a mark (U+200F) before lines of Arabic or Hebrew that begin with a dash or a\n"
+        "                        full stop; when not given on for pictures that become SubRip\n"
         "  --overwrite           replace outputs that exist; without it nothing is ever replaced\n"
         "  --json                print the result as JSON\n"
         "  --help\n\n"
@@ -166,7 +168,7 @@ static int options_check(struct options *options)
 // KN_EXIT_OK, or the status to leave with.
 static int options_read(struct options *options, int argc, char **argv)
 {
-    enum { FORMAT = 256, LIST, STREAM, FORCED, LANGUAGE, OCR_LANGUAGE, FIX_OCR, SHIFT, SCALE, IMPAIRED, BOM, LINE_END, OVERWRITE, JSON, HELP };
+    enum { FORMAT = 256, LIST, STREAM, FORCED, LANGUAGE, OCR_LANGUAGE, FIX_OCR, SHIFT, SCALE, IMPAIRED, BOM, LINE_END, RTL_MARKS, OVERWRITE, JSON, HELP };
     static const struct option longs[] = {
         {"output", required_argument, NULL, 'o'},      {"format", required_argument, NULL, FORMAT},
         {"list", no_argument, NULL, LIST},             {"language", required_argument, NULL, LANGUAGE},
@@ -174,7 +176,8 @@ static int options_read(struct options *options, int argc, char **argv)
         {"shift", required_argument, NULL, SHIFT},     {"scale", required_argument, NULL, SCALE},
         {"stream", required_argument, NULL, STREAM},   {"forced-only", no_argument, NULL, FORCED},
         {"remove-hearing-impaired", no_argument, NULL, IMPAIRED}, {"bom", no_argument, NULL, BOM},
-        {"line-end", required_argument, NULL, LINE_END}, {"overwrite", no_argument, NULL, OVERWRITE},
+        {"line-end", required_argument, NULL, LINE_END}, {"rtl-marks", required_argument, NULL, RTL_MARKS},
+        {"overwrite", no_argument, NULL, OVERWRITE},
         {"json", no_argument, NULL, JSON},             {"help", no_argument, NULL, HELP},
         {NULL, 0, NULL, 0},
     };
@@ -205,6 +208,11 @@ static int options_read(struct options *options, int argc, char **argv)
             if (strcmp(optarg, "lf") != 0 && strcmp(optarg, "crlf") != 0)
                 return kn_cli_usage("captions", "--line-end '%s' is neither lf nor crlf", optarg);
             options->line_end = optarg;
+            break;
+        case RTL_MARKS:
+            if (strcmp(optarg, "on") != 0 && strcmp(optarg, "off") != 0)
+                return kn_cli_usage("captions", "--rtl-marks '%s' is neither on nor off", optarg);
+            options->rtl_marks = optarg;
             break;
         case OVERWRITE: options->overwrites = true; break;
         case JSON: options->is_json = true; break;
@@ -265,10 +273,10 @@ static kn_code spec_make(json_t **out, const struct options *options, struct kn_
     json_t *streams = json_array();
     for (int i = 0; i < options->n_streams; i++)
         (void)json_array_append_new(streams, json_integer(options->streams[i]));
-    *out = json_pack("{s:o, s:o, s:s*, s:s*, s:b, s:b, s:b, s:I, s:f, s:b, s:b, s:s*}", "Sources", sources, "Streams", streams,
+    *out = json_pack("{s:o, s:o, s:s*, s:s*, s:b, s:b, s:b, s:I, s:f, s:b, s:b, s:s*, s:s*}", "Sources", sources, "Streams", streams,
                      "Format", options->format, "OcrLanguage", options->ocr_language, "FixOcr", options->fixes_ocr, "ForcedOnly", options->forced_only, "ListOnly", options->lists, "ShiftUs", (json_int_t)options->shift_us,
                      "Scale", options->scale, "RemoveHearingImpaired", options->removes_hearing_impaired,
-                     "ByteOrderMark", options->has_mark, "LineEnd", options->line_end);
+                     "ByteOrderMark", options->has_mark, "LineEnd", options->line_end, "RtlMarks", options->rtl_marks);
     kn_auto(kn_extract_spec_clear) struct kn_extract_spec spec = {0};
     return *out ? kn_extract_spec_load(&spec, *out, err) : kn_fail(err, KN_ENOMEM, "no memory for a job");
 }

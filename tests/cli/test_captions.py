@@ -42,6 +42,15 @@ class Captions(unittest.TestCase):
         self.ok("in.srt", "-o", "b.srt", "--shift", "1.5", "--scale", "2", "--remove-hearing-impaired", "--line-end", "lf")
         self.assertEqual(self.read("b.srt"), "1\n00:00:03,500 --> 00:00:05,500\n<i>Hello</i>\n\n")
 
+    def test_marks_of_right_to_left_text_are_a_choice(self):
+        with open("he.srt", "w", encoding="utf-8") as file:
+            file.write("1\n00:00:01,000 --> 00:00:02,000\n\u2026\u05e9\u05dc\n- \u05dc\u05d0\n- no\n")
+        self.ok("he.srt", "-o", "he1.srt")
+        self.assertNotIn("\u200f", self.read("he1.srt"))
+        self.ok("he.srt", "-o", "he2.srt", "--rtl-marks", "on", "--line-end", "lf")
+        self.assertIn("\n\u200f\u2026\u05e9\u05dc\n\u200f- \u05dc\u05d0\n- no\n", self.read("he2.srt"))
+        self.refused("he.srt", "-o", "he3.srt", "--rtl-marks", "yes", status=2, words=["--rtl-marks"])
+
     def test_several_files_into_a_folder(self):
         done = self.ok("in.srt", "zh.srt", "-o", "out/", "--format", "webvtt")
         self.assertEqual(done.out.split(), ["out/in.vtt", "out/zh.vtt"])

@@ -139,12 +139,24 @@ static bool is_rtl(uint32_t c)
     return (c >= 0x590 && c <= 0x8FF) || (c >= 0xFB1D && c <= 0xFDFF) || (c >= 0xFE70 && c <= 0xFEFC);
 }
 
+// Whether a line begins with what takes its direction from the text beside it.
+static bool is_mark(const char *line, size_t n)
+{
+    static const uint32_t marks[] = {0xAB, 0xBB, 0x2010, 0x2013, 0x2014, 0x2018, 0x2019, 0x201C, 0x201D, 0x2026, 0x266A, 0x266B};
+    size_t step;
+    const uint32_t c = kn_caption_character(line, n, &step);
+    bool is_found = c < 0x80 && strchr("-.,!?\"'([{:;#*", (int)c);
+    for (size_t i = 0; !is_found && i < KN_COUNT(marks); i++)
+        is_found = c == marks[i];
+    return is_found;
+}
+
 void kn_caption_write_rtl(struct kn_buf *out, const char *line,
                           const struct kn_caption_write_options *options)
 {
-    if (!options->marks_rtl || !strchr("-.,!?\"'([{:;", *line) || !*line)
+    const size_t n = options->marks_rtl ? strcspn(line, "\n") : 0;
+    if (!n || !is_mark(line, n))
         return;
-    const size_t n = strcspn(line, "\n");
     for (size_t i = 0, step; i < n; i += step) {
         const uint32_t c = kn_caption_character(line + i, n - i, &step);
         if (is_rtl(c)) {

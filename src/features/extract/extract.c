@@ -56,7 +56,8 @@ static kn_code target_write(struct kn_context *context, const struct kn_extract_
                                                : KN_LINE_END_LF,
         .has_mark = spec->has_mark,
         // What was drawn right to left is to be drawn so again (spec 08, 9.5).
-        .marks_rtl = kn_caption_is_image(list->track.codec) && kn_equal(spec->format, "srt"),
+        .marks_rtl = spec->rtl_marks ? kn_equal(spec->rtl_marks, "on")
+                                     : kn_caption_is_image(list->track.codec) && kn_equal(spec->format, "srt"),
     };
     kn_auto(kn_buf_clear) struct kn_buf text = {0};
     kn_auto(kn_sink_free) struct kn_sink *sink = NULL;

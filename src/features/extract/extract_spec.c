@@ -89,6 +89,9 @@ static kn_code words_check(const struct kn_extract_spec *spec, struct kn_error *
     if (spec->line_end && !kn_equal(spec->line_end, "lf") && !kn_equal(spec->line_end, "crlf"))
         return kn_fail_as(err, KN_EINVAL, "InvalidParameter", "LineEnd '%s' is neither lf nor crlf",
                           spec->line_end);
+    if (spec->rtl_marks && !kn_equal(spec->rtl_marks, "on") && !kn_equal(spec->rtl_marks, "off"))
+        return kn_fail_as(err, KN_EINVAL, "InvalidParameter", "RtlMarks '%s' is neither on nor off",
+                          spec->rtl_marks);
     return KN_OK;
 }
 
@@ -97,6 +100,8 @@ static kn_code fields_load(struct kn_extract_spec *spec, const json_t *object, s
     kn_code rc = kn_json_string(object, "Format", "", &spec->arena, &spec->format, err);
     if (rc == KN_OK)
         rc = kn_json_string(object, "LineEnd", "", &spec->arena, &spec->line_end, err);
+    if (rc == KN_OK)
+        rc = kn_json_string(object, "RtlMarks", "", &spec->arena, &spec->rtl_marks, err);
     if (rc == KN_OK)
         rc = kn_json_string(object, "OcrLanguage", "", &spec->arena, &spec->ocr_language, err);
     if (rc == KN_OK)

@@ -9,7 +9,9 @@
  *     "IgnoreMissing": false,                        numbers in Streams that the film does not have
  *     "ShiftUs": 0, "Scale": 1.0, "RemoveHearingImpaired": false,
  *     "OcrLanguage": "eng", "FixOcr": false,                            of captions made of pictures
- *     "ByteOrderMark": false, "LineEnd": "lf"|"crlf" }
+ *     "ByteOrderMark": false, "LineEnd": "lf"|"crlf",
+ *     "RtlMarks": "on"|"off" }                       U+200F before lines of right-to-left text that begin with
+ *                                                    punctuation; without it: in SubRip of what was pictures
  *
  * The result: { "Files": [ {"Source", "Uri", "Kind", "Encoding", "Language", "Cues", "StartUs", "EndUs",
  *               "Changed", "Dropped", "Problems", "Warnings": [ {"Line", "Text"} ]} ],
@@ -47,6 +49,7 @@ struct kn_extract_spec {
     size_t n_sources;
     const char *format;    // "srt", "webvtt" or "ass"
     const char *line_end;  // "lf", "crlf"; NULL: the format's own
+    const char *rtl_marks; // "on", "off"; NULL: on for SubRip of captions made of pictures
     int64_t shift_us;
     double scale;
     bool lists_only, removes_hearing_impaired, has_mark;

@@ -112,7 +112,7 @@ static void text_add(struct kn_buf *out, const char *text)
 }
 
 static void switches_add(struct kn_buf *tags, const struct kn_cue_style *from,
-                         const struct kn_cue_style *to)
+                         const struct kn_cue_style *to, double size_scale)
 {
     if (from->is_bold != to->is_bold)
         kn_buf_printf(tags, "\\b%d", to->is_bold);
@@ -133,7 +133,7 @@ static void switches_add(struct kn_buf *tags, const struct kn_cue_style *from,
                 kn_buf_putc(tags, *at);
     }
     if (to->size_px > 0 && (from->size_px < to->size_px || from->size_px > to->size_px))
-        kn_buf_printf(tags, "\\fs%.0f", to->size_px);
+        kn_buf_printf(tags, "\\fs%.0f", fmax(1, to->size_px * size_scale));
     else if (from->size_px > 0 && to->size_px <= 0)
         kn_buf_puts(tags, "\\fs");
 }
@@ -173,8 +173,11 @@ static void karaoke_add(struct kn_buf *tags, const struct kn_cue *cue, size_t ru
         kn_buf_printf(tags, "\\k%lld", (long long)((to_us + 5000) / 10000 - (from_us + 5000) / 10000));
 }
 
-static void runs_write(struct kn_buf *out, const struct kn_cue *cue, int width, int height)
+static void runs_write(struct kn_buf *out, const struct kn_cue_list *list, const struct kn_cue *cue, int width, int height)
 {
+    // Plain text's sizes count on the frame that players suppose for it (libass: 384x288).
+    const bool is_plain = list->codec == KN_CAPTION_SRT_TEXT || list->codec == KN_CAPTION_SMALL;
+    const double size_scale = is_plain ? height / 288.0 : 1;
     kn_auto(kn_buf_clear) struct kn_buf tags = {0};
     struct kn_cue_style now = {0};
     bool is_sung = false;
@@ -184,7 +187,7 @@ static void runs_write(struct kn_buf *out, const struct kn_cue *cue, int width, 
     for (size_t i = 0; i < cue->n_runs; i++) {
         if (is_sung && (i == 0 || cue->runs[i].karaoke_us != cue->runs[i - 1].karaoke_us))
             karaoke_add(&tags, cue, i);
-        switches_add(&tags, &now, &cue->runs[i].style);
+        switches_add(&tags, &now, &cue->runs[i].style, size_scale);
         now = cue->runs[i].style;
         if (tags.len)
             kn_buf_printf(out, "{%s}", kn_buf_text(&tags));
@@ -246,7 +249,7 @@ static void event_write(struct kn_buf *out, const struct kn_cue_list *list, cons
     if (is_ass && cue->raw)
         raw_write(out, cue->raw);
     else
-        runs_write(out, cue, width, height);
+        runs_write(out, list, cue, width, height);
     kn_buf_putc(out, '\n');
 }
 

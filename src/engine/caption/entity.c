@@ -70,3 +70,19 @@ size_t kn_caption_entity(const char *text, size_t n, uint32_t out[2])
     memcpy(out, found->character, sizeof(found->character));
     return length;
 }
+
+void kn_caption_put_resolved(struct kn_buf *out, const char *text, size_t n)
+{
+    for (size_t i = 0; i < n;) {
+        uint32_t c[2];
+        const size_t length = kn_caption_entity(text + i, n - i, c);
+        if (length) {
+            kn_caption_put(out, c[0]);
+            if (c[1])
+                kn_caption_put(out, c[1]);
+        } else {
+            kn_buf_putc(out, text[i]);
+        }
+        i += length ? length : 1;
+    }
+}

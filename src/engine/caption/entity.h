@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
+
 // One that has a name. The table is made from the standard's list when Kinora is built.
 struct kn_entity {
     char name[32];         // without '&' and ';'
@@ -19,3 +21,6 @@ extern const size_t kn_n_entities;
 
 /* The reference that `text` begins with: its length, 0 when it is none. out[1] is 0 for a single character. */
 size_t kn_caption_entity(const char *text, size_t n, uint32_t out[2]);
+
+/* Append `text` with its references resolved. */
+void kn_caption_put_resolved(struct kn_buf *out, const char *text, size_t n);

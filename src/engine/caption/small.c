@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/strings.h"
 #include "engine/caption/ass.h"
+#include "engine/caption/entity.h"
 #include "engine/media/av_error.h"
 
 #define IO_BYTES 4096
@@ -90,12 +91,32 @@ static int64_t time_us(int64_t ticks, AVRational base)
     return us > INT64_MIN / 4 && us < INT64_MAX / 4 ? us : KN_NO_TIME;
 }
 
+// SAMI and RealText are kinds of HTML, whose references libavcodec leaves as they are.
+static kn_code references_resolve(struct kn_cue_list *list, size_t from, struct kn_error *err)
+{
+    kn_auto(kn_buf_clear) struct kn_buf plain = {0};
+    for (size_t i = from; i < list->n_cues; i++)
+        for (size_t k = 0; k < list->cues[i].n_runs; k++) {
+            struct kn_cue_run *run = &list->cues[i].runs[k];
+            if (!strchr(run->text, '&'))
+                continue;
+            kn_buf_reset(&plain);
+            kn_caption_put_resolved(&plain, run->text, strlen(run->text));
+            const char *text = kn_buf_ok(&plain) ? kn_arena_strdup(&list->arena, kn_buf_text(&plain)) : NULL;
+            if (!text)
+                return kn_fail(err, KN_ENOMEM, "no memory for a cue");
+            run->text = text;
+        }
+    return KN_OK;
+}
+
 static kn_code packets_read(struct kn_cue_list *list, AVFormatContext *in, AVCodecContext *decoder,
                             const struct kn_ass_script *script, struct kn_error *err)
 {
     kn_auto(av_packet_free) AVPacket *packet = av_packet_alloc();
     if (!packet)
         return kn_fail(err, KN_ENOMEM, "no memory for a packet");
+    const bool is_html = decoder->codec_id == AV_CODEC_ID_SAMI || decoder->codec_id == AV_CODEC_ID_REALTEXT;
     kn_code rc = KN_OK;
     for (; rc == KN_OK && av_read_frame(in, packet) >= 0; av_packet_unref(packet)) {
         const AVRational base = in->streams[packet->stream_index]->time_base;
@@ -110,10 +131,14 @@ static kn_code packets_read(struct kn_cue_list *list, AVFormatContext *in, AVCod
         }
         const int64_t end_us = packet->duration > 0 && duration_us != KN_NO_TIME ? start_us + duration_us : KN_NO_TIME;
         const int av = avcodec_decode_subtitle2(decoder, &subtitle, &has, packet);
-        if (av < 0)
+        const size_t before = list->n_cues;
+        // A SYNC with a blank that does not break only takes the text before it away.
+        if (av < 0 && !(is_html && memmem(packet->data, (size_t)packet->size, "&nbsp;", 6)))
             kn_cue_list_warn(list, 0, "the cue at %.3f s cannot be read", (double)start_us / KN_SECOND);
-        else if (has)
+        else if (av >= 0 && has)
             rc = events_add(list, script, &subtitle, start_us, end_us, err);
+        if (rc == KN_OK && is_html)
+            rc = references_resolve(list, before, err);
         avsubtitle_free(&subtitle);
     }
     return rc;
@@ -142,6 +167,7 @@ static kn_code stream_read(struct kn_cue_list *list, AVFormatContext *in, struct
     // What FFmpeg made of it is not the source's own script: the model speaks, not the header.
     list->codec = KN_CAPTION_SMALL;
     list->header = NULL;
+    list->width_px = list->height_px = 0; // nor is the frame it counts in
     (void)kn_copy(list->track.codec_name, sizeof(list->track.codec_name), codec->name);
     return rc;
 }

@@ -346,8 +346,13 @@ static void content_add(struct reader *reader, const xmlNode *node, const struct
 static void place_set(struct kn_cue_place *place, const struct look *look)
 {
     const bool has_region = !isnan(look->x) && !isnan(look->w);
-    const int column = look->column >= 0 ? look->column : 1;
-    const int row = look->row >= 0 ? look->row : has_region ? 2 : 0;
+    int column = look->column >= 0 ? look->column : 1;
+    int row = look->row >= 0 ? look->row : has_region ? 2 : 0;
+    if (look->writing != KN_WRITING_HORIZONTAL) { // textAlign counts from above, displayAlign from the first line's side
+        const int line = look->row >= 0 ? look->row : 2;
+        row = look->column >= 0 ? 2 - look->column : 2;
+        column = look->writing == KN_WRITING_VERTICAL_RL ? line : 2 - line;
+    }
     place->writing = look->writing;
     place->anchor = row * 3 + column + 1;
     if (!has_region)

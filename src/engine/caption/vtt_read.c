@@ -244,27 +244,15 @@ static void class_apply(struct kn_cue_style *style, struct kn_line class)
     }
 }
 
-static void entity_put(struct kn_buf *out, const uint32_t c[2])
-{
-    kn_caption_put(out, c[0]);
-    if (c[1])
-        kn_caption_put(out, c[1]);
-}
-
 // Text with its references resolved and white space trimmed, in the arena.
 static const char *annotation_text(struct scan *scan, struct kn_line text)
 {
     kn_auto(kn_buf_clear) struct kn_buf plain = {0};
     const struct kn_line word = kn_line_trim(text);
-    for (size_t i = 0; i < word.n;) {
-        uint32_t c[2];
-        const size_t n = kn_caption_entity(word.text + i, word.n - i, c);
-        if (n)
-            entity_put(&plain, c);
-        else
-            kn_buf_putc(&plain, kn_caption_is_space(word.text[i]) ? ' ' : word.text[i]);
-        i += n ? n : 1;
-    }
+    kn_caption_put_resolved(&plain, word.text, word.n);
+    for (size_t i = 0; i < plain.len; i++)
+        if (kn_caption_is_space(plain.data[i]))
+            plain.data[i] = ' ';
     return kn_arena_strdup(&scan->builder->list->arena, kn_buf_text(&plain));
 }
 
@@ -366,7 +354,7 @@ kn_code kn_vtt_cue_text(struct kn_cue_builder *builder, struct kn_cue *cue, cons
             i = to + 1;
         } else if (entity) {
             kn_auto(kn_buf_clear) struct kn_buf utf8 = {0};
-            entity_put(&utf8, c);
+            kn_caption_put_resolved(&utf8, text + i, entity);
             text_add(&scan, kn_buf_text(&utf8), utf8.len);
             i += entity;
         } else {

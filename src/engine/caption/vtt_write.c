@@ -203,10 +203,17 @@ static void place_write(struct kn_buf *out, const struct kn_cue_place *place)
     static const char *const line_aligns[3] = {",end", ",center", ""};
     const int anchor = place->anchor >= 1 && place->anchor <= 9 ? place->anchor : 2;
     const int row = (anchor - 1) / 3, column = (anchor - 1) % 3;
-    if (place->writing == KN_WRITING_VERTICAL_RL)
-        kn_buf_puts(out, " vertical:rl");
-    else if (place->writing == KN_WRITING_VERTICAL_LR)
-        kn_buf_puts(out, " vertical:lr");
+    if (place->writing != KN_WRITING_HORIZONTAL) {
+        // Lines stand beside each other: `line` is where from the left, `position` where from above.
+        kn_buf_printf(out, " vertical:%s", place->writing == KN_WRITING_VERTICAL_RL ? "rl" : "lr");
+        if (!isnan(place->x) && !isnan(place->y)) {
+            percent_write(out, "line", place->x);
+            kn_buf_puts(out, line_aligns[2 - column]);
+            percent_write(out, "position", place->y);
+            kn_buf_puts(out, row == 2 ? " align:start" : row == 0 ? " align:end" : "");
+        }
+        return;
+    }
     const double y = isnan(place->y) ? rows[row] : place->y;
     if (!isnan(y)) {
         percent_write(out, "line", y);

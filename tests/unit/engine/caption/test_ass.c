@@ -94,6 +94,7 @@ static void plain_text_becomes_a_script_of_its_own(void **state)
     caption_read(&list, "1\n00:00:01,004 --> 00:00:01,005\n{\\an8}<i>a</i>{b\nc\\N\n", "a.srt");
     list.width_px = 1280;
     list.height_px = 720;
+    list.cues[0].runs[1].style.size_px = 16;
     caption_is(&list, "ass",
                "[Script Info]\nScriptType: v4.00+\nPlayResX: 1280\nPlayResY: 720\nWrapStyle: 0\n"
                "ScaledBorderAndShadow: yes\n\n[V4+ Styles]\n"
@@ -101,7 +102,7 @@ static void plain_text_becomes_a_script_of_its_own(void **state)
                "Italic, Underline, StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, "
                "Alignment, MarginL, MarginR, MarginV, Encoding\n"
                "Style: Default,Arial,36,&H00FFFFFF,&H000000FF,&H00000000,&H80000000,0,0,0,0,100,100,0,0,1,2,0,2,32,32,28,1\n"
-               FORMAT "Dialogue: 0,0:00:01.00,0:00:01.01,Default,,0,0,0,,{\\an8\\i1}a{\\i0}\\{b\\Nc\n");
+               FORMAT "Dialogue: 0,0:00:01.00,0:00:01.01,Default,,0,0,0,,{\\an8\\i1}a{\\i0\\fs40}\\{b\\Nc\n");
 }
 
 static void what_would_break_a_script_is_taken_out(void **state)

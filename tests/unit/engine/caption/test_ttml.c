@@ -87,6 +87,29 @@ static void what_would_fill_the_memory_is_refused(void **state)
     }
 }
 
+static void vertical_lines_stand_where_their_region_is(void **state)
+{
+    (void)state;
+    caption_becomes("<tt xmlns=\"http://www.w3.org/ns/ttml\" xmlns:tts=\"http://www.w3.org/ns/ttml#styling\"><head><layout>"
+                    "<region xml:id=\"r\" tts:writingMode=\"tbrl\" tts:origin=\"80% 10%\" tts:extent=\"10% 80%\"/>"
+                    "<region xml:id=\"l\" tts:writingMode=\"tblr\" tts:origin=\"10% 10%\" tts:extent=\"10% 80%\" "
+                    "tts:textAlign=\"center\"/></layout></head><body><div><p begin=\"1s\" end=\"2s\" region=\"r\">a</p>"
+                    "<p begin=\"3s\" end=\"4s\" region=\"l\">b</p></div></body></tt>", "a.ttml", "webvtt",
+                    "WEBVTT\n\n00:00:01.000 --> 00:00:02.000 vertical:rl line:90%,end position:10% align:start\na\n\n"
+                    "00:00:03.000 --> 00:00:04.000 vertical:lr line:10% position:50%\nb\n");
+}
+
+static void small_formats_are_read_as_html_has_them(void **state)
+{
+    (void)state;
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    caption_read(&list, "<SAMI><BODY><SYNC Start=1000><P Class=ENCC>Tom &amp; <i>Ann &lt;3</i><SYNC Start=2000><P Class=ENCC>&nbsp;"
+                        "<SYNC Start=3000><P Class=ENCC>caf&eacute;</BODY></SAMI>", "a.smi");
+    caption_is(&list, "srt", "1\n00:00:01,000 --> 00:00:02,000\nTom & <i>Ann <3</i>\n\n2\n00:00:03,000 --> 00:00:11,000\ncaf\xC3\xA9\n\n");
+    assert_int_equal(list.n_problems, 0);
+    assert_int_equal(list.width_px, 0);
+}
+
 static void line_ends_of_xml_do_not_end_the_cue(void **state)
 {
     (void)state;
@@ -120,6 +143,8 @@ int main(void)
         cmocka_unit_test(forced_display_is_known),
         cmocka_unit_test(entities_of_its_own_are_refused),
         cmocka_unit_test(what_would_fill_the_memory_is_refused),
+        cmocka_unit_test(vertical_lines_stand_where_their_region_is),
+        cmocka_unit_test(small_formats_are_read_as_html_has_them),
         cmocka_unit_test(line_ends_of_xml_do_not_end_the_cue),
         cmocka_unit_test(styles_in_a_circle_end),
         cmocka_unit_test(broken_document_is_read_as_far_as_it_goes),

@@ -266,7 +266,7 @@ void kn_ass_text_scan(struct kn_ass_scan *scan, const char *text, size_t n)
     size_t from = 0;
     for (size_t i = 0; i <= n;) {
         const bool is_block = i < n && text[i] == '{' && last && text + i < last;
-        const bool is_escape = i + 1 < n && text[i] == '\\' && strchr("Nnh", text[i + 1]);
+        const bool is_escape = i + 1 < n && text[i] == '\\' && text[i + 1] && strchr("Nnh{}", text[i + 1]);
         if (i < n && !is_block && !is_escape) {
             i++;
             continue;
@@ -278,8 +278,8 @@ void kn_ass_text_scan(struct kn_ass_scan *scan, const char *text, size_t n)
             (void)kn_ass_override(scan, text + i + 1, (size_t)(end - text) - i - 1);
             i = (size_t)(end - text) + 1;
         } else if (is_escape && !scan->is_drawing && !scan->is_hidden) {
-            const char *as = text[i + 1] == 'N' ? "\n" : text[i + 1] == 'n' ? " " : "\xC2\xA0";
-            kn_cue_builder_text(scan->builder, as, strlen(as));
+            const char *as = text[i + 1] == 'N' ? "\n" : text[i + 1] == 'n' ? " " : text[i + 1] == 'h' ? "\xC2\xA0" : text + i + 1;
+            kn_cue_builder_text(scan->builder, as, text[i + 1] == 'h' ? 2 : 1);
             i += 2;
         } else {
             i += is_escape ? 2 : 1;

@@ -1,6 +1,6 @@
 #pragma once
 /*
- * The text of ASS events: override blocks in braces, \N, \n, \h. SubRip files use the same blocks.
+ * The text of ASS events: override blocks in braces, \N, \n, \h, \{, \}. SubRip files use the same blocks.
  *
  * libass is the reference for what a tag means. What the cue model cannot say (movement, fades,
  * transforms, borders) is left out here and stays in the cue's `raw`.

@@ -286,7 +286,9 @@ kn_code kn_srt_cue_text(struct kn_cue_builder *builder, struct kn_cue *cue, cons
 /* ---- the file ---- */
 static bool is_number(struct kn_line line, int64_t *out)
 {
-    const struct kn_line word = kn_line_trim(line);
+    struct kn_line word = kn_line_trim(line);
+    if (word.n > 3 && memcmp(word.text, "\xEF\xBB\xBF", 3) == 0) // files that were put together
+        word = (struct kn_line){.text = word.text + 3, .n = word.n - 3};
     const char *at = word.text;
     int n;
     return word.n && word.n <= 9 && digits(&at, word.text + word.n, out, &n) && at == word.text + word.n;

@@ -52,6 +52,13 @@ static void what_comes_out_of_hiding_is_text(void **state)
                     "3\n00:00:05,000 --> 00:00:06,000\n{\\an8}<font color=\"#ff0000\">red</font> white\n\n");
 }
 
+static void braces_can_be_text(void **state)
+{
+    (void)state;
+    caption_becomes(HEADER FORMAT "Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,\\{sic\\} {\\i1}a{not said}\\}\n", "a.ass", "srt",
+                    "1\n00:00:01,000 --> 00:00:02,000\n{sic} <i>a}</i>\n\n");
+}
+
 static void styles_are_found_by_name_and_the_last_counts(void **state)
 {
     (void)state;
@@ -141,6 +148,7 @@ int main(void)
         cmocka_unit_test(written_as_ass_nothing_is_lost),
         cmocka_unit_test(other_formats_get_the_text),
         cmocka_unit_test(what_comes_out_of_hiding_is_text),
+        cmocka_unit_test(braces_can_be_text),
         cmocka_unit_test(styles_are_found_by_name_and_the_last_counts),
         cmocka_unit_test(unusual_order_of_fields_is_honoured),
         cmocka_unit_test(ssa_becomes_valid_ass),

@@ -52,6 +52,8 @@ static void times_are_read_in_every_form_files_have(void **state)
 static void number_in_the_text_is_text(void **state)
 {
     (void)state;
+    caption_becomes("1\n00:00:01,000 --> 00:00:02,000\none\n\n\xEF\xBB\xBF" "1\n00:00:03,000 --> 00:00:04,000\ntwo\n", "a.srt", "srt",
+                    "1\n00:00:01,000 --> 00:00:02,000\none\n\n2\n00:00:03,000 --> 00:00:04,000\ntwo\n\n");
     // A file without numbers, in which somebody says one.
     caption_becomes("00:00:01,000 --> 00:00:02,000\n42\n00:00:03,000 --> 00:00:04,000\nyes\n", "a.srt", "srt",
                     "1\n00:00:01,000 --> 00:00:02,000\n42\n\n2\n00:00:03,000 --> 00:00:04,000\nyes\n\n");

@@ -38,6 +38,16 @@
 // Lower or shorter ink is no line of text that could fill a strip: dots, dashes, a word.
 #define LEAST_STRIP_PX 28
 #define LEAST_STRIP_SHAPE 5
+// Columns without ink that are a blank between words on a strip, also in parts of the usual gap, and how many more there
+// are to be: Tesseract's network loses blanks beside narrow letters ("Iam").
+#define BLANK_PX 7
+#define BLANK_GAPS 1.6
+#define MORE_BLANK_PX 10
+#define MAX_GAPS 256
+// A stroke that is an I: no wider than this part of a strip's height, and inked all over for this part of it, which
+// is more than small letters have.
+#define STROKE_WIDTH 0.34
+#define STROKE_HEIGHT 0.64
 // Slants that are tried, in hundredths of a pixel per row, and how much better than upright one must be.
 #define SLANT_STEP 6
 #define N_SLANTS 7
@@ -451,6 +461,95 @@ static bool ink_bounds(const uint8_t *pixels, int width, const struct kn_ink_lin
     return *out_right > *out_left;
 }
 
+static int column_ink(const struct kn_ink *strip, int x)
+{
+    int n = 0;
+    for (int y = 0; y < strip->height; y++)
+        n += strip->pixels[(size_t)y * (size_t)strip->width + (size_t)x] <= 255 - STRONG;
+    return n;
+}
+
+// Columns [from, to) without ink between two with.
+struct gap {
+    int from, to;
+};
+
+static int gap_compare(const void *a, const void *b)
+{
+    const struct gap *p = a, *q = b;
+    return (p->to - p->from) - (q->to - q->from);
+}
+
+// From left to right; those beyond MAX_GAPS are left as they are.
+static int gaps_find(const struct kn_ink *strip, struct gap *gaps)
+{
+    int n = 0, since = -1;
+    bool has_ink = false;
+    for (int x = 0; x < strip->width && n < MAX_GAPS; x++) {
+        const bool is_clear = column_ink(strip, x) == 0;
+        if (!is_clear && has_ink && since >= 0)
+            gaps[n++] = (struct gap){since, x};
+        since = !is_clear ? -1 : since < 0 ? x : since;
+        has_ink = has_ink || !is_clear;
+    }
+    return n;
+}
+
+// Of the gaps those between words, which are wider than most; answers how many stay.
+static int gaps_keep_blanks(struct gap *gaps, int n)
+{
+    struct gap sorted[MAX_GAPS];
+    int kept = 0;
+    memcpy(sorted, gaps, (size_t)n * sizeof(*gaps));
+    if (n > 0)
+        qsort(sorted, (size_t)n, sizeof(*sorted), gap_compare);
+    const int usual = n > 0 ? sorted[(n - 1) / 2].to - sorted[(n - 1) / 2].from : 0;
+    for (int i = 0; i < n; i++)
+        if (gaps[i].to - gaps[i].from >= BLANK_PX && gaps[i].to - gaps[i].from >= usual * BLANK_GAPS)
+            gaps[kept++] = gaps[i];
+    return kept;
+}
+
+static bool is_stroke(const struct kn_ink *strip, int end)
+{
+    int left = 0, ink = 0;
+    while (left < end && column_ink(strip, left) == 0)
+        left++;
+    for (int x = left; x < end; x++)
+        ink += column_ink(strip, x);
+    return end - left <= STRIP_PX * STROKE_WIDTH && ink >= (end - left) * STRIP_PX * STROKE_HEIGHT;
+}
+
+static kn_code blanks_widen(struct kn_ink *strip, struct kn_error *err)
+{
+    struct gap gaps[MAX_GAPS];
+    int n = gaps_find(strip, gaps);
+    const int first = n > 0 ? gaps[0].from : 0;
+    n = gaps_keep_blanks(gaps, n);
+    strip->begins_with_stroke = n > 0 && gaps[0].from == first && is_stroke(strip, first);
+    const int width = strip->width + n * MORE_BLANK_PX;
+    uint8_t *pixels = malloc((size_t)width * (size_t)strip->height), *to = pixels;
+    if (!pixels)
+        return kn_fail(err, KN_ENOMEM, "no memory for a picture of %d x %d pixels", width, strip->height);
+    memset(pixels, 255, (size_t)width * (size_t)strip->height);
+    for (int y = 0; y < strip->height; y++) {
+        const uint8_t *row = strip->pixels + (size_t)y * (size_t)strip->width;
+        int at = 0;
+        for (int i = 0; i < n; i++) {
+            const int middle = (gaps[i].from + gaps[i].to) / 2;
+            memcpy(to, row + at, (size_t)(middle - at));
+            to += middle - at + MORE_BLANK_PX;
+            at = middle;
+        }
+        memcpy(to, row + at, (size_t)(strip->width - at));
+        to += strip->width - at;
+    }
+    free(strip->pixels);
+    strip->pixels = pixels;
+    strip->width = width;
+    return KN_OK;
+}
+
 kn_code kn_ink_strip(struct kn_ink *strip, const uint8_t *pixels, int width, const struct kn_ink_line *line,
                      double widen, struct kn_error *err)
 {
@@ -469,10 +568,12 @@ kn_code kn_ink_strip(struct kn_ink *strip, const uint8_t *pixels, int width, con
     if (!strip->pixels)
         return kn_fail(err, KN_ENOMEM, "no memory for a picture of %d x %d pixels", strip->width, strip->height);
     memset(strip->pixels, 255, n);
-    const kn_code rc =
+    kn_code rc =
         gray_scale(pixels + (size_t)top * (size_t)width + left, width, ink_width, ink_height,
                    strip->pixels + (size_t)STRIP_MARGIN_PX * (size_t)strip->width + STRIP_MARGIN_PX, strip->width,
                    to_width, STRIP_PX, err);
+    if (rc == KN_OK)
+        rc = blanks_widen(strip, err);
     if (rc != KN_OK)
         kn_ink_clear(strip);
     return rc;

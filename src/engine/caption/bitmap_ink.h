@@ -33,6 +33,7 @@ struct kn_ink {
     struct kn_ink_line lines[KN_MAX_INK_LINES];
     struct kn_ink_box boxes[KN_MAX_INK_LINES]; // of the same lines
     int n_lines;     // rows of text that were told apart
+    bool begins_with_stroke; // of a strip: one plain upright stroke and then a blank; that is an I
     bool is_regular; // they are of one size, as lines of text are and parts of characters are not
 };
 
@@ -43,7 +44,8 @@ kn_code kn_ink_make(struct kn_ink *ink, const struct kn_bitmap_object *object, s
 void kn_ink_clear(struct kn_ink *ink);
 
 /*
- * One line of a page as a network takes it that wants rows of one height: nothing but its ink.
+ * One line of a page as a network takes it that wants rows of one height: nothing but its ink, with blanks between
+ * words a little wider than they are.
  *
  *   strip   filled on success; release with kn_ink_clear(). Empty (no pixels) when the line is too low or too
  *           short to be told from dots and dashes without what is around it.

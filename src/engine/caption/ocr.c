@@ -5,9 +5,11 @@
  */
 #include "engine/caption/ocr.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -387,6 +389,26 @@ static kn_code rows_read(struct kn_ocr *ocr, const struct kn_ocr_page *page, int
 }
 
 /*
+ * The line begins with an I that stands alone, as the picture shows; what Tesseract makes of it where it does not know
+ * the words that follow is put right: "l am", "] am", "Il am", and without the blank "Tam" or "just".
+ */
+static kn_code lone_i_mend(struct reading *reading, struct kn_error *err)
+{
+    const char *text = reading->text;
+    const bool is_read = text[0] && strchr("Il1|!][TL", text[0]);
+    const size_t n = !is_read ? 0 : text[1] == ' ' ? 2 : kn_starts_with(text + 1, "l ") ? 3 : 1;
+    // "I'm", "II", "We": not what the picture seemed to show
+    if (n < 2 && (!islower((unsigned char)text[1]) || (n == 0 && !islower((unsigned char)text[0]))))
+        return KN_OK;
+    char *mended = NULL;
+    if (asprintf(&mended, "I %s", text + n) < 0)
+        return kn_fail(err, KN_ENOMEM, "no memory for a caption");
+    free(reading->text);
+    reading->text = mended;
+    return KN_OK;
+}
+
+/*
  * A line is read as a strip first, which Tesseract's network takes as it is: no search for letters, and narrower
  * than it was drawn unless it is italic, for the network's work grows with the width. Only when a word of it is in
  * doubt the line is read with all that Tesseract does, and the surer reading counts.
@@ -409,7 +431,7 @@ static kn_code line_read(struct kn_ocr *ocr, const struct kn_ocr_page *page, con
         *reading = first;
         first = (struct reading){0};
     }
-    return rc;
+    return rc == KN_OK && strip.begins_with_stroke ? lone_i_mend(reading, err) : rc;
 }
 
 // Adds what was read, as lines of their own; false when that is nothing.

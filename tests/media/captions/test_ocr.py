@@ -87,6 +87,13 @@ class Ocr(unittest.TestCase):
         times = [time for time, _ in self.read(SENTENCES[:2], SANS, step_s=61.5, shown_s=2.25)]
         self.assertEqual(times, ["00:01:01,500 --> 00:01:03,750", "00:02:03,000 --> 00:02:05,250"])
 
+    def test_a_lone_i_is_read(self):
+        texts = [f"I {does} with the others." for does in ("am", "saw him", "was there", "had to go")] + [
+            "Il est ici avec les autres."]
+        for font in ("Noto Sans", "Noto Serif", "DejaVu Sans"):
+            with self.subTest(font=font):
+                self.assertEqual([text for _, text in self.read(texts, {"font": font, "size": 54})], texts)
+
     def test_italics_are_seen_and_read(self):
         made = [text for _, text in self.read(SENTENCES, {"font": "Noto Serif", "size": 54, "italic": 1})]
         plain = [text.replace("<i>", "").replace("</i>", "") for text in made]

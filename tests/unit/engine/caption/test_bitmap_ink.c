@@ -214,6 +214,50 @@ static void nothing_is_nothing(void **state)
     assert_null(ink.pixels);
 }
 
+// A line of a page: strokes of 40 rows, each `width` wide with so many clear columns behind it.
+static void strip_make(struct kn_ink *strip, const int (*strokes)[2], int n)
+{
+    static uint8_t pixels[60 * 400];
+    const struct kn_ink_line line = {.top = 0, .bottom = 60};
+    int x = 10;
+    memset(pixels, 255, sizeof(pixels));
+    for (int i = 0; i < n; x += strokes[i][0] + strokes[i][1], i++)
+        for (int y = 10; y < 50; y++)
+            memset(pixels + y * 400 + x, 0, (size_t)strokes[i][0]);
+    assert_int_equal(kn_ink_strip(strip, pixels, 400, &line, 1, NULL), KN_OK);
+    assert_non_null(strip->pixels);
+}
+
+static void blanks_between_words_are_widened_on_a_strip(void **state)
+{
+    (void)state;
+    static const int narrow[][2] = {{6, 4}, {60, 4}, {60, 4}, {60, 4}, {40, 4}},
+                     wide[][2] = {{6, 14}, {60, 4}, {60, 4}, {60, 14}, {40, 4}};
+    kn_auto(kn_ink_clear) struct kn_ink a = {0};
+    kn_auto(kn_ink_clear) struct kn_ink b = {0};
+    strip_make(&a, narrow, 5);
+    strip_make(&b, wide, 5);
+    assert_in_range(b.width - a.width, 18 + 2 * 8, 18 + 2 * 12); // what there is more of them, and what is added
+}
+
+static void a_stroke_that_stands_alone_is_known(void **state)
+{
+    (void)state;
+    static const int alone[][2] = {{6, 14}, {90, 4}, {90, 4}, {9, 4}}, two[][2] = {{4, 3}, {4, 14}, {90, 4}, {90, 4}},
+                     near[][2] = {{6, 4}, {90, 4}, {90, 4}, {9, 4}}, broad[][2] = {{16, 14}, {90, 4}, {90, 4}, {9, 4}},
+                     wide[][2] = {{6, 12}, {60, 12}, {60, 12}, {60, 12}};
+    const struct {
+        const int (*strokes)[2];
+        int n;
+        bool expected;
+    } cases[] = {{alone, 4, true}, {two, 4, false}, {near, 4, false}, {broad, 4, false}, {wide, 4, false}};
+    for (size_t i = 0; i < KN_COUNT(cases); i++) {
+        kn_auto(kn_ink_clear) struct kn_ink strip = {0};
+        strip_make(&strip, cases[i].strokes, cases[i].n);
+        assert_int_equal(strip.begins_with_stroke, cases[i].expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +271,8 @@ int main(void)
         cmocka_unit_test(a_strip_is_nothing_but_a_lines_ink),
         cmocka_unit_test(dots_are_no_strip),
         cmocka_unit_test(nothing_is_nothing),
+        cmocka_unit_test(blanks_between_words_are_widened_on_a_strip),
+        cmocka_unit_test(a_stroke_that_stands_alone_is_known),
     };
     return cmocka_run_group_tests_name("engine/caption/bitmap_ink", tests, NULL, NULL);
 }

@@ -48,6 +48,13 @@ static void run_ended(void *context, const struct kn_run_end *end)
     kn_loop_stop(local->loop);
 }
 
+// Its child is being killed: while the kernel takes its memory back, the disk can work.
+static void run_resulted(void *context)
+{
+    const struct local *local = context;
+    kn_path_files_flush(local->files);
+}
+
 /* ---- signals ---- */
 
 static void signal_arrived(void *context, bool is_readable, bool is_writable)
@@ -146,6 +153,7 @@ static kn_code local_start(struct local *local, const char *kind, const json_t *
         .limits = local->config->limits,
         .progressed = run_progressed,
         .ended = run_ended,
+        .resulted = local->config->is_brief ? run_resulted : NULL,
         .context = local,
     };
     rc = kn_run_start(&local->run, &run, err);

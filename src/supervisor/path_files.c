@@ -32,7 +32,7 @@ struct staged {
     char *made;      // owned: the topmost folder that had to be made for it; NULL when none
     int fd;          // owned: kept, for a file without a name lives by its descriptor
     bool must_close; // one of too many: flushed, named and closed when committed
-    bool is_committed, is_published;
+    bool is_committed, is_flushed, is_published;
     bool is_new;     // published under a name that nothing had
     int flush_errno; // 0: all of it is on the disk, or it has not been asked
 };
@@ -258,7 +258,7 @@ static void *flusher_run(void *context)
     for (;;) {
         (void)pthread_mutex_lock(&files->lock);
         struct staged *staged = files->to_flush;
-        while (staged && (!staged->is_committed || staged->fd < 0))
+        while (staged && (!staged->is_committed || staged->is_flushed || staged->fd < 0))
             staged = staged->next;
         files->to_flush = staged ? staged->next : NULL;
         (void)pthread_mutex_unlock(&files->lock);
@@ -266,14 +266,24 @@ static void *flusher_run(void *context)
             return NULL;
         if (fsync(staged->fd) != 0)
             staged->flush_errno = errno;
+        staged->is_flushed = true;
     }
 }
 
-// Every committed file onto the disk.
-static kn_code files_flush(struct kn_path_files *files, struct kn_error *err)
+static bool has_unflushed(const struct kn_path_files *files)
+{
+    for (const struct staged *s = files->staged; s; s = s->next)
+        if (s->is_committed && !s->is_flushed && s->fd >= 0)
+            return true;
+    return false;
+}
+
+void kn_path_files_flush(struct kn_path_files *files)
 {
     pthread_t others[N_FLUSHERS - 1];
     int n_others = 0;
+    if (!has_unflushed(files))
+        return;
     files->to_flush = files->staged;
     while (n_others < N_FLUSHERS - 1 && n_others + 1 < files->n_staged &&
            pthread_create(&others[n_others], NULL, flusher_run, files) == 0)
@@ -281,6 +291,12 @@ static kn_code files_flush(struct kn_path_files *files, struct kn_error *err)
     (void)flusher_run(files);
     while (n_others > 0)
         (void)pthread_join(others[--n_others], NULL);
+}
+
+// Every committed file onto the disk.
+static kn_code files_flush(struct kn_path_files *files, struct kn_error *err)
+{
+    kn_path_files_flush(files);
     for (struct staged *s = files->staged; s; s = s->next)
         if (s->flush_errno)
             return kn_fail_errno(err, s->flush_errno, "cannot write '%s'", s->path);

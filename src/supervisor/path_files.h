@@ -26,6 +26,9 @@ kn_code kn_path_files_new(struct kn_path_files **out, struct kn_http_client *cli
  * get their names. Without this they replace what is there. */
 void kn_path_files_keep_existing(struct kn_path_files *files);
 struct kn_files *kn_path_files_face(struct kn_path_files *files);
+/* Wait until the bytes of all committed outputs are on the disk: kn_path_files_publish() then need not, and tells what
+ * went wrong. For who has something else under way meanwhile. */
+void kn_path_files_flush(struct kn_path_files *files);
 /*
  * Give all committed outputs their names: first the bytes of all are on the disk (fsync), then each is renamed. So no
  * name, old or new, ever stands for a part of a file; names that a power cut takes back are those of the last seconds.

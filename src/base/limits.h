@@ -42,3 +42,6 @@
 #define KN_MAX_CAPTION_TREE_BYTES (16 * 1024 * 1024)
 // Differently styled pieces of text in one track: each costs 130 bytes, so 260 MiB at the very most.
 #define KN_MAX_CUE_RUNS 2000000
+// Names of fonts, voices, classes and languages, counted in each piece of text that has them and is written with them:
+// a page that names one of 100 kB and switches to bold and back was 600 MB of WebVTT. Real films have under 1 MiB.
+#define KN_MAX_CUE_LOOK_BYTES (64 * 1024 * 1024)

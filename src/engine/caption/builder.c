@@ -52,6 +52,21 @@ static void builder_reset(struct kn_cue_builder *builder)
     builder->look = run_plain();
 }
 
+static size_t name_bytes(const char *name)
+{
+    return name ? strlen(name) : 0;
+}
+
+// Whether another run like this may be had: both limits bound what any writer makes of the list.
+static bool has_room(struct kn_cue_list *list, const struct kn_cue_run *run)
+{
+    if (list->n_runs >= KN_MAX_CUE_RUNS || list->n_look_bytes > KN_MAX_CUE_LOOK_BYTES)
+        return false;
+    list->n_look_bytes += name_bytes(run->style.font) + name_bytes(run->style.classes) +
+        name_bytes(run->style.language) + name_bytes(run->voice);
+    return true;
+}
+
 void kn_cue_builder_cut(struct kn_cue_builder *builder, const char *ruby)
 {
     if (!builder->text.len)
@@ -69,7 +84,7 @@ void kn_cue_builder_cut(struct kn_cue_builder *builder, const char *ruby)
     struct kn_cue_run run = builder->pending;
     run.text = kn_arena_strndup(&builder->list->arena, kn_buf_text(&builder->text), builder->text.len);
     run.ruby = ruby ? kn_arena_strdup(&builder->list->arena, ruby) : NULL;
-    if (!run.text || (ruby && !run.ruby) || builder->list->n_runs >= KN_MAX_CUE_RUNS) {
+    if (!run.text || (ruby && !run.ruby) || !has_room(builder->list, &run)) {
         builder->is_broken = true;
     } else {
         builder->runs[builder->n_runs++] = run;
@@ -146,6 +161,9 @@ kn_code kn_cue_builder_finish(struct kn_cue_builder *builder, struct kn_cue *cue
     }
     if (builder->list->n_runs >= KN_MAX_CUE_RUNS)
         return kn_fail(err, KN_ELIMIT, "more than %d pieces of styled text", KN_MAX_CUE_RUNS);
+    if (builder->list->n_look_bytes > KN_MAX_CUE_LOOK_BYTES)
+        return kn_fail(err, KN_ELIMIT, "more than %d MiB of names of fonts, voices and classes",
+                       KN_MAX_CUE_LOOK_BYTES >> 20);
     if (builder->is_broken || !kn_buf_ok(&builder->text) || (builder->n_runs && !runs))
         return kn_fail(err, KN_ENOMEM, "no memory for a cue");
     cue->runs = runs;

@@ -121,6 +121,7 @@ struct kn_cue_list {
     size_t n_cues;
     size_t capacity;
     size_t n_runs;         // of all cues together
+    size_t n_look_bytes;   // of the names in their looks: fonts, classes, languages, voices
     struct kn_cue_warning *warnings; // owned; the first KN_MAX_CUE_WARNINGS
     size_t n_warnings;
     size_t n_problems; // all of them, also those not kept

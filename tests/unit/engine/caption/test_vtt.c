@@ -150,6 +150,23 @@ static void settings_are_read_one_by_one(void **state)
     }
 }
 
+static void a_name_said_again_and_again_is_refused(void **state)
+{
+    (void)state;
+    kn_auto(kn_buf_clear) struct kn_buf text = {0};
+    kn_buf_puts(&text, "WEBVTT\n\n00:01.000 --> 00:02.000\n<v ");
+    for (int i = 0; i < 100000; i++)
+        kn_buf_putc(&text, 'A');
+    kn_buf_puts(&text, ">");
+    for (int i = 0; i < 400; i++)
+        kn_buf_puts(&text, "<b>a</b>c");
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    struct kn_error err = {0};
+    const struct kn_caption_file file = {.name = "a.vtt"};
+    assert_int_equal(kn_caption_read(&list, text.data, text.len, &file, &err), KN_ELIMIT);
+    assert_string_equal(err.message, "more than 64 MiB of names of fonts, voices and classes");
+}
+
 static void text_that_looks_like_markup_is_escaped(void **state)
 {
     (void)state;
@@ -200,6 +217,7 @@ int main(void)
         cmocka_unit_test(blocks_are_those_of_the_standard),
         cmocka_unit_test(zeros_are_replaced),
         cmocka_unit_test(settings_are_read_one_by_one),
+        cmocka_unit_test(a_name_said_again_and_again_is_refused),
         cmocka_unit_test(text_that_looks_like_markup_is_escaped),
         cmocka_unit_test(other_colours_get_a_rule_each),
         cmocka_unit_test(empty_line_within_a_cue_does_not_end_it),

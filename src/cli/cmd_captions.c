@@ -27,11 +27,11 @@ struct options {
     char **inputs; // borrowed from argv
     int n_inputs;
     const char *out, *format, *language, *ocr_language, *line_end, *rtl_marks;
-    int64_t shift_us;
+    int64_t shift_us, longest_us;
     double scale;
     int streams[MAX_STREAMS]; // numbers among a film's captions
     int n_streams;
-    bool removes_hearing_impaired, fixes_ocr, has_mark, forced_only, lists, is_json, overwrites, wants_help;
+    bool joins_simultaneous, removes_hearing_impaired, fixes_ocr, has_mark, forced_only, lists, is_json, overwrites, wants_help;
 };
 
 static void help_print(void)
@@ -57,6 +57,8 @@ static void help_print(void)
         "  --fix-ocr             mend what is often misread in Latin script: l for I, | for I, '' for a quote\n"
         "  --shift SECONDS       show everything later, or earlier when negative\n"
         "  --scale FACTOR        stretch the times; 25/23.976 is a factor too\n"
+        "  --longest SECONDS     what nobody ends is shown at most so long: 8, pictures 10 when not given\n"
+        "  --join-simultaneous   in SubRip make one of captions of the same times, from top to bottom\n"
         "  --remove-hearing-impaired\n"
         "                        without [sounds], NAMES: and sung lines\n"
         "  --bom                 begin with a byte order mark, which some television sets ask for\n"
@@ -99,6 +101,15 @@ static int shift_read(struct options *options, const char *text)
     if (!kn_parse_double(text, &seconds) || fabs(seconds) > 3600000)
         return kn_cli_usage("captions", "--shift '%s' is no number of seconds", text);
     options->shift_us = llround(seconds * KN_SECOND);
+    return KN_EXIT_OK;
+}
+
+static int longest_read(struct options *options, const char *text)
+{
+    double seconds;
+    if (!kn_parse_double(text, &seconds) || seconds < 0.1 || seconds > 3600)
+        return kn_cli_usage("captions", "--longest '%s' is no number of seconds from 0.1 to 3600", text);
+    options->longest_us = llround(seconds * KN_SECOND);
     return KN_EXIT_OK;
 }
 
@@ -168,11 +179,13 @@ static int options_check(struct options *options)
 // KN_EXIT_OK, or the status to leave with.
 static int options_read(struct options *options, int argc, char **argv)
 {
-    enum { FORMAT = 256, LIST, STREAM, FORCED, LANGUAGE, OCR_LANGUAGE, FIX_OCR, SHIFT, SCALE, IMPAIRED, BOM, LINE_END, RTL_MARKS, OVERWRITE, JSON, HELP };
+    enum { FORMAT = 256, LIST, STREAM, FORCED, LANGUAGE, OCR_LANGUAGE, FIX_OCR, SHIFT, SCALE,
+           LONGEST, JOIN, IMPAIRED, BOM, LINE_END, RTL_MARKS, OVERWRITE, JSON, HELP };
     static const struct option longs[] = {
         {"output", required_argument, NULL, 'o'},      {"format", required_argument, NULL, FORMAT},
         {"list", no_argument, NULL, LIST},             {"language", required_argument, NULL, LANGUAGE},
         {"ocr-language", required_argument, NULL, OCR_LANGUAGE}, {"fix-ocr", no_argument, NULL, FIX_OCR},
+        {"longest", required_argument, NULL, LONGEST}, {"join-simultaneous", no_argument, NULL, JOIN},
         {"shift", required_argument, NULL, SHIFT},     {"scale", required_argument, NULL, SCALE},
         {"stream", required_argument, NULL, STREAM},   {"forced-only", no_argument, NULL, FORCED},
         {"remove-hearing-impaired", no_argument, NULL, IMPAIRED}, {"bom", no_argument, NULL, BOM},
@@ -202,6 +215,8 @@ static int options_read(struct options *options, int argc, char **argv)
             if (!factor_read(optarg, &options->scale))
                 return kn_cli_usage("captions", "--scale '%s' is no factor from 0.1 to 10", optarg);
             break;
+        case LONGEST: status = longest_read(options, optarg); break;
+        case JOIN: options->joins_simultaneous = true; break;
         case IMPAIRED: options->removes_hearing_impaired = true; break;
         case BOM: options->has_mark = true; break;
         case LINE_END:
@@ -273,8 +288,9 @@ static kn_code spec_make(json_t **out, const struct options *options, struct kn_
     json_t *streams = json_array();
     for (int i = 0; i < options->n_streams; i++)
         (void)json_array_append_new(streams, json_integer(options->streams[i]));
-    *out = json_pack("{s:o, s:o, s:s*, s:s*, s:b, s:b, s:b, s:I, s:f, s:b, s:b, s:s*, s:s*}", "Sources", sources, "Streams", streams,
+    *out = json_pack("{s:o, s:o, s:s*, s:s*, s:b, s:b, s:b, s:I, s:I, s:b, s:f, s:b, s:b, s:s*, s:s*}", "Sources", sources, "Streams", streams,
                      "Format", options->format, "OcrLanguage", options->ocr_language, "FixOcr", options->fixes_ocr, "ForcedOnly", options->forced_only, "ListOnly", options->lists, "ShiftUs", (json_int_t)options->shift_us,
+                     "LongestUs", (json_int_t)options->longest_us, "JoinSimultaneous", options->joins_simultaneous,
                      "Scale", options->scale, "RemoveHearingImpaired", options->removes_hearing_impaired,
                      "ByteOrderMark", options->has_mark, "LineEnd", options->line_end, "RtlMarks", options->rtl_marks);
     kn_auto(kn_extract_spec_clear) struct kn_extract_spec spec = {0};

@@ -10,10 +10,11 @@
 
 // As features/extract bounds them.
 #define MAX_SHIFT_S 3.6e6
+#define MAX_LENGTH_S 3600
 #define MIN_SCALE 0.1
 #define MAX_SCALE 10
 
-enum kind { TEXT, TRUTH, SECONDS, FACTOR };
+enum kind { TEXT, TRUTH, SECONDS, LENGTH, FACTOR };
 
 static const struct tag {
     const char *name, *member;
@@ -25,6 +26,8 @@ static const struct tag {
     {"captions.scale", "Scale", FACTOR},
     {"captions.removeHearingImpaired", "RemoveHearingImpaired", TRUTH},
     {"captions.fixOcr", "FixOcr", TRUTH},
+    {"captions.longest", "LongestUs", LENGTH},
+    {"captions.joinSimultaneous", "JoinSimultaneous", TRUTH},
 };
 
 // A new reference; NULL when the text is none of the kind.
@@ -38,6 +41,9 @@ static json_t *value_read(enum kind kind, const char *text)
     case SECONDS:
         return kn_parse_double(text, &number) && fabs(number) <= MAX_SHIFT_S ? json_integer(llround(number * KN_SECOND))
                                                                              : NULL;
+    case LENGTH:
+        return kn_parse_double(text, &number) && number >= 0.1 && number <= MAX_LENGTH_S
+            ? json_integer(llround(number * KN_SECOND)) : NULL;
     case FACTOR:
         return kn_parse_double(text, &number) && number >= MIN_SCALE && number <= MAX_SCALE ? json_real(number) : NULL;
     }
@@ -47,7 +53,8 @@ static json_t *value_read(enum kind kind, const char *text)
 kn_code kn_imm_caption_tags(json_t *spec, const json_t *tags, struct kn_error *err)
 {
     static const char *const wanted[] = {
-        [TEXT] = "a text", [TRUTH] = "true or false", [SECONDS] = "seconds", [FACTOR] = "a factor from 0.1 to 10"};
+        [TEXT] = "a text", [TRUTH] = "true or false", [SECONDS] = "seconds", [LENGTH] = "seconds from 0.1 to 3600",
+        [FACTOR] = "a factor from 0.1 to 10"};
     for (size_t i = 0; i < KN_COUNT(known); i++) {
         const char *text = kn_json_get(tags, known[i].name, "");
         json_t *value = text[0] ? value_read(known[i].kind, text) : NULL;

@@ -29,6 +29,7 @@ struct kn_bitmap_reader {
     struct kn_bitmap shown;  // end_us: what its packet says, or KN_NO_TIME
     int64_t seen;            // its opacity, summed over all pixels; 0 while invisible
     int64_t stage_us;        // when it came to look as it does
+    int64_t longest_us;      // of a picture that nothing ends
     int width, height;
     enum kn_caption_codec codec;
     bool sees_forced;        // and nothing else
@@ -87,6 +88,7 @@ kn_code kn_bitmap_reader_new(struct kn_bitmap_reader **out_reader, enum kn_capti
     if (!reader)
         return kn_fail(err, KN_ENOMEM, "no memory to read captions made of pictures");
     reader->codec = codec;
+    reader->longest_us = MAX_UNSAID_US;
     reader->width = width;
     reader->height = height;
     const kn_code rc = decoder_open(reader, decoder, private_bytes, n, err);
@@ -105,6 +107,11 @@ void kn_bitmap_reader_free(struct kn_bitmap_reader **reader)
     av_packet_free(&r->packet);
     free(r);
     *reader = NULL;
+}
+
+void kn_bitmap_reader_end_after(struct kn_bitmap_reader *reader, int64_t longest_us)
+{
+    reader->longest_us = longest_us;
 }
 
 void kn_bitmap_reader_see_forced(struct kn_bitmap_reader *reader)
@@ -258,7 +265,7 @@ static void shown_end(struct kn_bitmap_reader *reader, int64_t end_us, struct kn
     struct kn_bitmap *shown = &reader->shown;
     if (shown->n_objects && reader->seen > 0) {
         const bool knows_end = shown->end_us != KN_NO_TIME && shown->end_us > shown->start_us;
-        const int64_t latest_us = knows_end ? shown->end_us : shown->start_us + MAX_UNSAID_US;
+        const int64_t latest_us = knows_end ? shown->end_us : shown->start_us + reader->longest_us;
         const bool is_said = end_us != KN_NO_TIME && end_us > shown->start_us;
         *out = *shown;
         // A clearing packet is the truth; without one the packet's own word or the limit is.
@@ -312,8 +319,10 @@ static kn_code subtitle_take(struct kn_bitmap_reader *reader, const AVSubtitle *
                              const struct kn_caption_packet *packet, struct kn_bitmap *out, bool *out_has,
                              struct kn_error *err)
 {
-    const bool says_end = subtitle->end_display_time > subtitle->start_display_time &&
-        subtitle->end_display_time != UINT32_MAX;
+    // Where container and picture differ the picture is right, unless it would stay for longer than any does.
+    const int64_t shown_us = ((int64_t)subtitle->end_display_time - subtitle->start_display_time) * MILLISECOND_US;
+    const bool says_end = shown_us > 0 && subtitle->end_display_time != UINT32_MAX &&
+        (shown_us <= reader->longest_us || packet->duration_us <= 0);
     // A display set may come in several packets; its time is that of the first.
     const int64_t at_us = subtitle->pts != AV_NOPTS_VALUE ? subtitle->pts : packet->start_us;
     struct kn_bitmap next = {
@@ -366,7 +375,7 @@ void kn_bitmap_reader_end(struct kn_bitmap_reader *reader, int64_t media_end_us,
                           bool *out_has)
 {
     *out_has = false;
-    const int64_t latest_us = reader->shown.start_us + MAX_UNSAID_US;
+    const int64_t latest_us = reader->shown.start_us + reader->longest_us;
     shown_end(reader, media_end_us != KN_NO_TIME && media_end_us < latest_us ? media_end_us : KN_NO_TIME, out_bitmap,
               out_has);
 }

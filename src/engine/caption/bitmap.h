@@ -56,6 +56,9 @@ kn_code kn_bitmap_reader_new(struct kn_bitmap_reader **out_reader, enum kn_capti
                              struct kn_error *err);
 void kn_bitmap_reader_free(struct kn_bitmap_reader **reader);
 
+/* What nothing ends is shown at most this long; 10 s when not called. */
+void kn_bitmap_reader_end_after(struct kn_bitmap_reader *reader, int64_t longest_us);
+
 /* From now on nothing is seen but what is forced: what lies beside it neither ends it nor is handed out. */
 void kn_bitmap_reader_see_forced(struct kn_bitmap_reader *reader);
 

@@ -131,6 +131,7 @@ struct kn_cue_list {
     const char *encoding; // what the file was written in ("UTF-8", "GB18030"); NULL for packets
     struct kn_caption_track track;
     int width_px, height_px; // of the frame positions refer to; 0 when unknown
+    int64_t longest_us; // what nobody ends is shown at most this long; 0: KN_CUE_MAX_UNSAID_US, pictures 10 s
     void *decoder; // owned: what a packet reader keeps between packets; NULL between streams
     void (*release)(void *decoder);
 };

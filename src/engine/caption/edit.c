@@ -8,6 +8,8 @@
 #include "base/cleanup.h"
 #include "engine/caption/text.h"
 
+#define MAX_SIMULTANEOUS 16 // cues of one start that are looked at for one of the same end
+#define MAX_JOINED_RUNS 64  // each join copies what there is
 #define MAX_NAME_BYTES 40 // "MAN ON LOUDSPEAKER:"; longer ones are sentences
 
 /* ---- time ---- */
@@ -53,6 +55,59 @@ void kn_cue_list_scale(struct kn_cue_list *list, double factor)
             if (cue->runs[k].karaoke_us != KN_NO_TIME)
                 cue->runs[k].karaoke_us = (int64_t)llround((double)cue->runs[k].karaoke_us * factor);
     }
+}
+
+// Higher on the frame, whatever of its place is said.
+static double height_of(const struct kn_cue *cue)
+{
+    const int row = cue->place.anchor > 6 ? 0 : cue->place.anchor > 3 ? 1 : 2;
+    return isnan(cue->place.y) ? (row + 0.5) / 3 : cue->place.y;
+}
+
+static bool place_equal(const struct kn_cue_place *a, const struct kn_cue_place *b)
+{
+    return a->anchor == b->anchor && isnan(a->x) && isnan(a->y) && isnan(b->x) && isnan(b->y);
+}
+
+// `first` says what `second` says, too, on further lines.
+static bool cue_join(struct kn_cue_list *list, struct kn_cue *first, const struct kn_cue *second)
+{
+    const bool is_below = height_of(second) >= height_of(first);
+    const struct kn_cue *upper = is_below ? first : second, *lower = is_below ? second : first;
+    struct kn_cue_run *runs = kn_arena_alloc(&list->arena, (first->n_runs + second->n_runs + 1) * sizeof(*runs));
+    if (!runs)
+        return false;
+    memcpy(runs, upper->runs, upper->n_runs * sizeof(*runs));
+    runs[upper->n_runs] = (struct kn_cue_run){.text = "\n", .karaoke_us = KN_NO_TIME};
+    memcpy(runs + upper->n_runs + 1, lower->runs, lower->n_runs * sizeof(*runs));
+    if (!place_equal(&first->place, &second->place))
+        first->place = (struct kn_cue_place){.x = NAN, .y = NAN, .width = NAN};
+    first->n_runs += second->n_runs + 1;
+    first->runs = runs;
+    first->raw = first->settings = NULL;
+    first->is_forced = first->is_forced && second->is_forced;
+    return true;
+}
+
+kn_code kn_cue_list_join_simultaneous(struct kn_cue_list *list, struct kn_error *err)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->n_cues; i++) {
+        const struct kn_cue *cue = &list->cues[i];
+        size_t before = kept;
+        while (before > 0 && list->cues[before - 1].start_us == cue->start_us && kept - before < MAX_SIMULTANEOUS &&
+               (list->cues[before - 1].end_us != cue->end_us || list->cues[before - 1].is_comment))
+            before--;
+        const bool is_joined = before > 0 && list->cues[before - 1].start_us == cue->start_us &&
+            list->cues[before - 1].end_us == cue->end_us && !cue->is_comment &&
+            !list->cues[before - 1].is_comment && list->cues[before - 1].n_runs < MAX_JOINED_RUNS;
+        if (is_joined && !cue_join(list, &list->cues[before - 1], cue))
+            return kn_fail(err, KN_ENOMEM, "no memory for a cue");
+        if (!is_joined && kept++ != i)
+            list->cues[kept - 1] = *cue;
+    }
+    list->n_cues = kept;
+    return KN_OK;
 }
 
 void kn_cue_list_keep_forced(struct kn_cue_list *list)

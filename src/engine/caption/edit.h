@@ -8,6 +8,12 @@ size_t kn_cue_list_shift(struct kn_cue_list *list, int64_t offset_us);
 /* All times multiplied, as when a film made for 24 frames a second runs at 25 (factor 0.96). */
 void kn_cue_list_scale(struct kn_cue_list *list, double factor);
 
+/*
+ * Cues of the same start and end become one, those at the top of the frame first; it has their place when they share
+ * it. For formats whose players show one caption at a time.
+ */
+kn_code kn_cue_list_join_simultaneous(struct kn_cue_list *list, struct kn_error *err);
+
 /* Without cues that are not forced. */
 void kn_cue_list_keep_forced(struct kn_cue_list *list);
 

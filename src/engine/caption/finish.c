@@ -50,7 +50,7 @@ static void ends_fix(struct kn_cue_list *list, int64_t media_end_us)
         }
         later_us = cue->start_us;
         if (cue->end_us == KN_NO_TIME) {
-            const int64_t latest_us = cue->start_us + KN_CUE_MAX_UNSAID_US;
+            const int64_t latest_us = cue->start_us + (list->longest_us ? list->longest_us : KN_CUE_MAX_UNSAID_US);
             cue->end_us = next_us != KN_NO_TIME ? next_us
                 : media_end_us > cue->start_us  ? media_end_us
                                                 : latest_us;

@@ -9,7 +9,7 @@
 
 /*
  * Cues are sorted by start, those of one start as the source had them. Unknown ends become the next
- * start, else `media_end_us` (KN_NO_TIME when unknown), at most KN_CUE_MAX_UNSAID_US away; ends not
+ * start, else `media_end_us` (KN_NO_TIME when unknown), at most list->longest_us away; ends not
  * after their start become the next start, at most 2 s away, with a warning. Overlaps stay.
  * Exact repeats are dropped unless the source was ASS or WebVTT (layers); of broadcast captions and
  * pictures also equal texts less than KN_CUE_MAX_BLINK_US apart become one.

@@ -104,6 +104,8 @@ kn_code kn_ocr_stream_new(struct kn_ocr_stream **out_stream, struct kn_cue_list 
         rc = kn_ocr_pages_new(&stream->pages, &how, err);
     if (rc != KN_OK)
         return rc;
+    if (list->longest_us)
+        kn_bitmap_reader_end_after(stream->bitmaps, list->longest_us);
     if (options->forced_only)
         kn_bitmap_reader_see_forced(stream->bitmaps);
     *out_stream = KN_TAKE(stream);

@@ -123,6 +123,8 @@ static kn_code list_edit(const struct kn_extract_spec *spec, struct kn_cue_list 
         n_early = kn_cue_list_shift(list, spec->shift_us);
     if (spec->removes_hearing_impaired)
         rc = kn_cue_list_remove_hearing_impaired(list, &n_changed, &n_dropped, err);
+    if (rc == KN_OK && spec->joins_simultaneous && kn_equal(spec->format, "srt"))
+        rc = kn_cue_list_join_simultaneous(list, err);
     (void)json_object_set_new(file, "Changed", json_integer((json_int_t)n_changed));
     (void)json_object_set_new(file, "Dropped", json_integer((json_int_t)(n_dropped + n_early)));
     return rc;
@@ -152,6 +154,7 @@ static kn_code file_extract(struct kn_context *context, const struct kn_extract_
     const struct kn_caption_file how = {.name = source->uri, .language = source->language};
     if (source->language)
         (void)kn_copy(list.track.language, sizeof(list.track.language), source->language);
+    list.longest_us = spec->longest_us;
     kn_code rc = source_read(context, source->uri, &bytes, err);
     if (rc != KN_OK)
         return rc;

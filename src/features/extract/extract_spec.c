@@ -121,6 +121,10 @@ static kn_code fields_load(struct kn_extract_spec *spec, const json_t *object, s
     if (rc == KN_OK)
         rc = kn_json_int(object, "ShiftUs", "", -1000 * KN_HOUR, 1000 * KN_HOUR, &spec->shift_us, err);
     if (rc == KN_OK)
+        rc = kn_json_int(object, "LongestUs", "", 0, KN_HOUR, &spec->longest_us, err);
+    if (rc == KN_OK)
+        rc = kn_json_bool(object, "JoinSimultaneous", "", &spec->joins_simultaneous, err);
+    if (rc == KN_OK)
         rc = kn_json_double(object, "Scale", "", 0.1, 10, &spec->scale, err);
     if (rc == KN_OK)
         rc = words_check(spec, err);

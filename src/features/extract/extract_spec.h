@@ -8,6 +8,7 @@
  *     "ListOnly": false, "Streams": [0, 2], "ForcedOnly": false,        these and the next for films
  *     "IgnoreMissing": false,                        numbers in Streams that the film does not have
  *     "ShiftUs": 0, "Scale": 1.0, "RemoveHearingImpaired": false,
+ *     "LongestUs": 0, "JoinSimultaneous": false,     what nobody ends lasts at most so long (0: 8 s, pictures 10 s)
  *     "OcrLanguage": "eng", "FixOcr": false,                            of captions made of pictures
  *     "ByteOrderMark": false, "LineEnd": "lf"|"crlf",
  *     "RtlMarks": "on"|"off" }                       U+200F before lines of right-to-left text that begin with
@@ -51,12 +52,14 @@ struct kn_extract_spec {
     const char *line_end;  // "lf", "crlf"; NULL: the format's own
     const char *rtl_marks; // "on", "off"; NULL: on for SubRip of captions made of pictures
     int64_t shift_us;
+    int64_t longest_us; // of what nobody ends; 0: engine/caption's own
     double scale;
     bool lists_only, removes_hearing_impaired, has_mark;
     int *streams;     // numbers among a film's captions; none: all of them
     size_t n_streams;
     const char *ocr_language; // instead of what the streams say; NULL: what they say
     bool fixes_ocr;
+    bool joins_simultaneous; // SubRip: captions of the same times become one
     bool ignores_missing; // of `streams`, those that are not there
     bool forced_only; // of a film: the streams marked as forced, and of the others the cues marked so
 };

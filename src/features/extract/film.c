@@ -191,7 +191,8 @@ static kn_code stream_begin(struct film *film, struct stream *stream)
     const int n_lists = track->facts.codec == KN_CAPTION_CEA608 ? MAX_CHANNELS : 1;
     for (int i = 0; i < n_lists && rc == KN_OK; i++) {
         struct kn_cue_list *list = &stream->lists[stream->n_lists++];
-        *list = (struct kn_cue_list){.track = track->facts, .width_px = facts.width_px, .height_px = facts.height_px};
+        *list = (struct kn_cue_list){.track = track->facts, .width_px = facts.width_px, .height_px = facts.height_px,
+                                      .longest_us = film->spec->longest_us};
         if (track->facts.codec == KN_CAPTION_CEA608)
             list->track.channel = i + 1;
         rc = is_image ? pictures_begin(film, stream, list)

@@ -116,7 +116,8 @@ static void tags_carry_our_own_words(void **state)
     (void)state;
     json_auto_t *steps = steps_of(FILM, "[{" EXTRACT("srt", "oss://media/{tags.dir}/{year}-{streamindex}") "}]",
                                   "{'dir':'d','forcedOnly':'true','ocr.lang':'deu','captions.shift':'-1.5',"
-                                  "'captions.scale':'1.001','captions.removeHearingImpaired':'true','shift':'night'}");
+                                  "'captions.scale':'1.001','captions.removeHearingImpaired':'true','shift':'night',"
+                                  "'captions.longest':'5.5','captions.joinSimultaneous':'true'}");
     kn_auto(kn_extract_spec_clear) struct kn_extract_spec spec = {0};
     assert_int_equal(kn_extract_spec_load(&spec, json_object_get(json_array_get(steps, 0), "Spec"), NULL), KN_OK);
     assert_true(spec.forced_only);
@@ -124,6 +125,8 @@ static void tags_carry_our_own_words(void **state)
     assert_int_equal(spec.shift_us, -1500000);
     assert_float_equal(spec.scale, 1.001, 1e-9);
     assert_true(spec.removes_hearing_impaired);
+    assert_int_equal(spec.longest_us, 5500000);
+    assert_true(spec.joins_simultaneous);
     assert_false(spec.fixes_ocr);
     assert_string_equal(spec.sources[0].target, "oss://media/d/2025-{streamindex}");
     assert_int_equal(n_looked, 1);
@@ -134,6 +137,7 @@ static void a_tag_that_cannot_be_meant_is_named(void **state)
     (void)state;
     static const char *const tags[][2] = {
         {"{'captions.shift':'later'}", "Tags: 'captions.shift' is 'later', not seconds"},
+        {"{'captions.longest':'0'}", "Tags: 'captions.longest' is '0', not seconds from 0.1 to 3600"},
         {"{'captions.scale':'25'}", "Tags: 'captions.scale' is '25', not a factor from 0.1 to 10"},
         {"{'captions.fixOcr':'please'}", "Tags: 'captions.fixOcr' is 'please', not true or false"},
     };

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include <libavcodec/avcodec.h>
+
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "engine/caption/bitmap.h"
@@ -131,6 +133,12 @@ static void take_away(struct shown *shown, int64_t at_us)
     assert_int_equal(packet(shown, &set, at_us), KN_OK);
 }
 
+static void finish(struct shown *shown, int64_t media_end_us)
+{
+    kn_bitmap_clear(&shown->bitmap);
+    kn_bitmap_reader_end(shown->reader, media_end_us, &shown->bitmap, &shown->has);
+}
+
 static void times_are(const struct shown *shown, int64_t start_us, int64_t end_us)
 {
     assert_true(shown->has);
@@ -200,35 +208,97 @@ static void of_all_pictures_only_the_forced_are_seen_if_wanted(void **state)
 }
 
 // 16 x 4 pixels of one colour at (8, 8), from the beginning on; `command` shows it.
-static void vobsub_show(struct shown *shown, char command, int64_t at_us)
+// `stop` is when it says itself that it goes, in 1024ths of 90,000 a second; 0 for never.
+static void vobsub_show(struct shown *shown, char command, int64_t at_us, int stop)
 {
     kn_auto(kn_buf_clear) struct kn_buf unit = {0};
-    put_16(&unit, 12 + 24); // all of it
+    put_16(&unit, 12 + 24 + (stop ? 6 : 0)); // all of it
     put_16(&unit, 12);      // where its commands are
     for (int row = 0; row < 4; row++)
         put_16(&unit, 1);   // to the end of the row in colour 1
-    put_16(&unit, 0);       // the commands: when, the next ones are these
-    put_16(&unit, 12);
+    put_16(&unit, 0);       // the commands: when, the next ones are these or those behind them
+    put_16(&unit, stop ? 36 : 12);
     kn_buf_putc(&unit, command);
     kn_buf_add(&unit, "\3\x32\x10\4\xFF\xF0\5\0\x80\x17\0\x80\x0B\6\0\4\0\x08\xFF", 19);
+    if (stop) {
+        put_16(&unit, stop);
+        put_16(&unit, 36);
+        kn_buf_add(&unit, "\2\xFF", 2);
+    }
     const struct kn_caption_packet sent = {
         .start_us = at_us, .duration_us = KN_SECOND, .bytes = (const uint8_t *)unit.data, .n = unit.len};
     kn_bitmap_clear(&shown->bitmap);
     assert_int_equal(kn_bitmap_reader_packet(shown->reader, &sent, &shown->bitmap, &shown->has, NULL), KN_OK);
 }
 
+static void vobsub_begin(struct shown *shown)
+{
+    static const char head[] = "size: 720x576\npalette: 000000, ffffff, 808080, 404040\n";
+    *shown = (struct shown){0};
+    assert_int_equal(kn_bitmap_reader_new(&shown->reader, KN_CAPTION_VOBSUB, (const uint8_t *)head, sizeof(head) - 1,
+                                          720, 576, NULL), KN_OK);
+}
+
+// Their packets say one second.
+static void vobsub_knows_better_than_its_container_unless_it_is_absurd(void **state)
+{
+    (void)state;
+    kn_auto(end) struct shown shown;
+    vobsub_begin(&shown);
+    vobsub_show(&shown, 1, KN_SECOND, 225); // 2.56 s
+    vobsub_show(&shown, 1, 6 * KN_SECOND, 0xFFFF); // 12 minutes
+    times_are(&shown, KN_SECOND, 3560000);
+    finish(&shown, KN_HOUR);
+    times_are(&shown, 6 * KN_SECOND, 7 * KN_SECOND);
+}
+
+// A display set as a broadcaster sends it: 16 x 4 pixels, or nothing. It says that it times out after 30 s.
+static void dvb_show(struct shown *shown, AVCodecContext *encoder, bool has_picture, int64_t at_us)
+{
+    uint8_t pixels[16 * 4], bytes[1024];
+    memset(pixels, 1, sizeof(pixels));
+    uint32_t palette[4] = {0, 0xFFFFFFFF, 0xFF808080, 0xFF000000};
+    AVSubtitleRect rect = {.type = SUBTITLE_BITMAP, .x = 8, .y = 8, .w = 16, .h = 4, .nb_colors = 4,
+                           .data = {pixels, (uint8_t *)palette}, .linesize = {16, sizeof(palette)}};
+    AVSubtitleRect *rects[] = {&rect};
+    const AVSubtitle subtitle = {.num_rects = has_picture, .rects = rects};
+    const int n = avcodec_encode_subtitle(encoder, bytes, sizeof(bytes), &subtitle);
+    assert_true(n > 0);
+    const struct kn_caption_packet sent = {.start_us = at_us, .duration_us = KN_NO_TIME, .bytes = bytes, .n = (size_t)n};
+    kn_bitmap_clear(&shown->bitmap);
+    assert_int_equal(kn_bitmap_reader_packet(shown->reader, &sent, &shown->bitmap, &shown->has, NULL), KN_OK);
+}
+
+static void dvb_times_out_only_when_nothing_else_ends_it(void **state)
+{
+    (void)state;
+    static const uint8_t ids[] = {0, 1, 0, 1};
+    kn_auto(avcodec_free_context) AVCodecContext *encoder =
+        avcodec_alloc_context3(avcodec_find_encoder(AV_CODEC_ID_DVB_SUBTITLE));
+    encoder->time_base = AV_TIME_BASE_Q;
+    encoder->width = 720;
+    encoder->height = 576;
+    assert_int_equal(avcodec_open2(encoder, encoder->codec, NULL), 0);
+    kn_auto(end) struct shown shown = {0};
+    assert_int_equal(kn_bitmap_reader_new(&shown.reader, KN_CAPTION_DVB, ids, sizeof(ids), 720, 576, NULL), KN_OK);
+    dvb_show(&shown, encoder, true, KN_SECOND);
+    dvb_show(&shown, encoder, false, 3 * KN_SECOND);
+    times_are(&shown, KN_SECOND, 3 * KN_SECOND);
+    dvb_show(&shown, encoder, true, 10 * KN_SECOND);
+    finish(&shown, KN_HOUR);
+    times_are(&shown, 10 * KN_SECOND, 40 * KN_SECOND);
+}
+
 static void vobsub_is_forced_by_its_command(void **state)
 {
     (void)state;
-    static const char head[] = "size: 720x576\npalette: 000000, ffffff, 808080, 404040\n";
-    kn_auto(end) struct shown shown = {0};
-    assert_int_equal(kn_bitmap_reader_new(&shown.reader, KN_CAPTION_VOBSUB, (const uint8_t *)head, sizeof(head) - 1,
-                                          720, 576, NULL), KN_OK);
-    vobsub_show(&shown, 0, KN_SECOND);
-    vobsub_show(&shown, 1, 3 * KN_SECOND);
+    kn_auto(end) struct shown shown;
+    vobsub_begin(&shown);
+    vobsub_show(&shown, 0, KN_SECOND, 0);
+    vobsub_show(&shown, 1, 3 * KN_SECOND, 0);
     times_are(&shown, KN_SECOND, 2 * KN_SECOND);
     assert_true(shown.bitmap.objects[0].is_forced);
-    vobsub_show(&shown, 1, 5 * KN_SECOND);
+    vobsub_show(&shown, 1, 5 * KN_SECOND, 0);
     times_are(&shown, 3 * KN_SECOND, 4 * KN_SECOND);
     assert_false(shown.bitmap.objects[0].is_forced);
 }
@@ -249,8 +319,12 @@ static void nothing_ends_the_last_but_a_limit(void **state)
     kn_auto(end) struct shown shown;
     begin(&shown);
     show(&shown, KN_SECOND, 8, 255);
-    kn_bitmap_reader_end(shown.reader, KN_HOUR, &shown.bitmap, &shown.has);
+    finish(&shown, KN_HOUR);
     times_are(&shown, KN_SECOND, 11 * KN_SECOND);
+    kn_bitmap_reader_end_after(shown.reader, 4 * KN_SECOND);
+    show(&shown, 20 * KN_SECOND, 8, 255);
+    finish(&shown, KN_HOUR);
+    times_are(&shown, 20 * KN_SECOND, 24 * KN_SECOND);
 }
 
 static void the_media_ends_the_last(void **state)
@@ -334,6 +408,8 @@ int main(void)
         cmocka_unit_test(forced_pictures_are_known),
         cmocka_unit_test(of_all_pictures_only_the_forced_are_seen_if_wanted),
         cmocka_unit_test(vobsub_is_forced_by_its_command),
+        cmocka_unit_test(vobsub_knows_better_than_its_container_unless_it_is_absurd),
+        cmocka_unit_test(dvb_times_out_only_when_nothing_else_ends_it),
         cmocka_unit_test(the_next_picture_ends_one),
         cmocka_unit_test(nothing_ends_the_last_but_a_limit),
         cmocka_unit_test(the_media_ends_the_last),

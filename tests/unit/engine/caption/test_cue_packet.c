@@ -153,6 +153,13 @@ static void ends_nobody_says_are_found(void **state)
     caption_is(&list, "srt", "1\n00:00:01,000 --> 00:00:02,000\nuntil the next\n\n"
                              "2\n00:00:02,000 --> 00:00:10,000\nat most eight seconds\n\n"
                              "3\n00:01:00,000 --> 00:01:01,000\nuntil the film ends\n\n");
+    kn_auto(kn_cue_list_clear) struct kn_cue_list short_ones = {.longest_us = 3 * KN_SECOND};
+    begin(&short_ones, KN_CAPTION_SRT_TEXT, "", 0);
+    GIVE(&short_ones, 1000, 0, "at most three seconds");
+    GIVE(&short_ones, 9000, 5000, "what is said stays");
+    assert_int_equal(kn_caption_end(&short_ones, KN_NO_TIME, NULL), KN_OK);
+    caption_is(&short_ones, "srt", "1\n00:00:01,000 --> 00:00:04,000\nat most three seconds\n\n"
+                                   "2\n00:00:09,000 --> 00:00:14,000\nwhat is said stays\n\n");
 }
 
 static void what_begins_before_the_media_is_clipped(void **state)

@@ -61,6 +61,19 @@ static void what_is_said_stays(void **state)
     cut("one (two) three: four", "one three: four");
 }
 
+static void captions_of_the_same_times_become_one(void **state)
+{
+    (void)state;
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    caption_read(&list, "WEBVTT\n\n00:01.000 --> 00:02.000\n<i>below</i>\n\n00:01.000 --> 00:03.000\nlonger\n\n"
+                        "00:01.000 --> 00:02.000 line:0\nabove\n\n00:01.000 --> 00:02.000\nlast\n\n"
+                        "00:05.000 --> 00:06.000 line:0\none\n\n00:05.500 --> 00:06.000\ntwo\n", "a.vtt");
+    assert_int_equal(kn_cue_list_join_simultaneous(&list, NULL), KN_OK);
+    caption_is(&list, "srt", "1\n00:00:01,000 --> 00:00:02,000\nabove\n<i>below</i>\nlast\n\n"
+                             "2\n00:00:01,000 --> 00:00:03,000\nlonger\n\n"
+                             "3\n00:00:05,000 --> 00:00:06,000\n{\\an8}one\n\n4\n00:00:05,500 --> 00:00:06,000\ntwo\n\n");
+}
+
 static void times_are_shifted_and_scaled(void **state)
 {
     (void)state;
@@ -90,6 +103,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_deaf_need_goes),
         cmocka_unit_test(what_is_said_stays),
+        cmocka_unit_test(captions_of_the_same_times_become_one),
         cmocka_unit_test(times_are_shifted_and_scaled),
         cmocka_unit_test(what_is_not_forced_goes),
     };

@@ -135,6 +135,19 @@ class FilmCaptions(unittest.TestCase):
         with open(path, "rb") as f:
             return f.read()
 
+    def test_a_clock_that_wraps_and_a_page_that_blinks_change_nothing(self):
+        # 33 bits of 90 kHz end 3.7 s after the beginning.
+        self.broadcast("part.ts", 6, [(0.2, 0.7, "Blinks"), (0.74, 1.2, "Blinks"), (2.2, 2.7, "Before"), (5, 5.5, "After")])
+        ffmpeg("-i", "part.ts", "-map", "0", "-c", "copy", "-output_ts_offset", "95440", "-muxdelay", "0", "-muxpreload", "0",
+               "wraps.ts")
+        for name in ("part.ts", "wraps.ts"):
+            self.ok(name, "--line-end", "lf", "--overwrite", "-o", "wraps.srt")
+            lines = read("wraps.srt").split("\n")
+            self.assertEqual(lines[2::4][:3], ["Blinks", "Before", "After"], name)
+            at = [int(time[6:8]) + int(time[9:12]) / 1000 for time in lines[1::4][:3] + [lines[1][17:]]]
+            for time, wanted in zip(at, (0, 2, 4.8, 1)):
+                self.assertAlmostEqual(time - at[0], wanted, delta=0.01)
+
     def test_streams_that_begin_later_are_read_too(self):
         # Half a minute on, another stream; behind it nothing of it is left to be found.
         early = self.broadcast("early.ts", 35, [(0.4, 1.2, "Early")])

@@ -39,6 +39,12 @@ static void pop_on_shows_from_one_code_to_another(void **state)
     caption_says(&list, 0, "Hi");
     caption_is(&list, "webvtt", "WEBVTT\n\n00:00:01.000 --> 00:00:03.000 line:84.62% position:10% align:start\nHi\n");
     caption_is(&list, "srt", "1\n00:00:01,000 --> 00:00:03,000\nHi\n\n");
+    // Zeros and padding are no letters, also within a pair.
+    static const struct line padded[] = {{1000000, "9420 8080 9420 9470 4800 0000 8080 6980 942f"}, {3000000, "942c"}};
+    kn_auto(kn_cue_list_clear) struct kn_cue_list same = {0};
+    lines_decode(&same, 1, padded, 2);
+    assert_int_equal(same.n_cues, 1);
+    caption_says(&same, 0, "Hi");
 }
 
 static void rows_apart_are_cues_of_their_own(void **state)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "engine/caption/small.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <libavcodec/avcodec.h>
@@ -53,6 +54,19 @@ static void io_free(AVIOContext **io)
     avio_context_free(io);
 }
 
+// "0:00:01.00 0:00:02.00 D text": JACOsub, which libavformat takes for VPlayer ("0:00:01.00 text").
+static bool is_jacosub(const char *head)
+{
+    while (*head) {
+        char directive;
+        if (sscanf(head, "%*u:%*u:%*u.%*u %*u:%*u:%*u.%*u %c", &directive) == 1)
+            return true;
+        head += strcspn(head, "\n");
+        head += *head == '\n';
+    }
+    return false;
+}
+
 // Only these may be guessed: nothing of what a file says makes libavformat open another one.
 static const AVInputFormat *format_find(const char *text, size_t n, const char *name)
 {
@@ -63,6 +77,8 @@ static const AVInputFormat *format_find(const char *text, size_t n, const char *
         return NULL;
     const size_t n_head = n < 4096 ? n : 4096;
     memcpy(head, text, n_head);
+    if (is_jacosub((const char *)head))
+        return av_find_input_format("jacosub");
     const AVProbeData probe = {.filename = name ? name : "", .buf = head, .buf_size = (int)n_head};
     int score = 0;
     const AVInputFormat *format = av_probe_input_format3(&probe, 1, &score);

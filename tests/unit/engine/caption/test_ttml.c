@@ -99,7 +99,7 @@ static void vertical_lines_stand_where_their_region_is(void **state)
                     "00:00:03.000 --> 00:00:04.000 vertical:lr line:10% position:50%\nb\n");
 }
 
-static void small_formats_are_read_as_html_has_them(void **state)
+static void small_formats_are_read_as_they_are_meant(void **state)
 {
     (void)state;
     kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
@@ -108,6 +108,8 @@ static void small_formats_are_read_as_html_has_them(void **state)
     caption_is(&list, "srt", "1\n00:00:01,000 --> 00:00:02,000\nTom & <i>Ann <3</i>\n\n2\n00:00:03,000 --> 00:00:11,000\ncaf\xC3\xA9\n\n");
     assert_int_equal(list.n_problems, 0);
     assert_int_equal(list.width_px, 0);
+    caption_becomes("# JACOsub\n0:00:01.00 0:00:02.00 D hello\\nyou\n0:00:03.00 0:00:04.00 D x\n", "a.jss", "srt",
+                    "1\n00:00:01,000 --> 00:00:02,000\nhello\nyou\n\n2\n00:00:03,000 --> 00:00:04,000\nx\n\n");
 }
 
 static void line_ends_of_xml_do_not_end_the_cue(void **state)
@@ -144,7 +146,7 @@ int main(void)
         cmocka_unit_test(entities_of_its_own_are_refused),
         cmocka_unit_test(what_would_fill_the_memory_is_refused),
         cmocka_unit_test(vertical_lines_stand_where_their_region_is),
-        cmocka_unit_test(small_formats_are_read_as_html_has_them),
+        cmocka_unit_test(small_formats_are_read_as_they_are_meant),
         cmocka_unit_test(line_ends_of_xml_do_not_end_the_cue),
         cmocka_unit_test(styles_in_a_circle_end),
         cmocka_unit_test(broken_document_is_read_as_far_as_it_goes),

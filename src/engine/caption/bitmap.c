@@ -15,6 +15,8 @@
 // A repeat this soon after the end is the same caption.
 #define MAX_BLINK_US (KN_SECOND / 10)
 #define MILLISECOND_US 1000
+// The latest end a VobSub unit can say, 0xFFFF times 1024/90 ms: writers mean that they do not know.
+#define VOBSUB_UNSAID_MS 745642
 #define DVB_SEGMENT 0x0F // sync_byte, ETSI EN 300 743, 7.2
 // Alpha from which a pixel counts as seen.
 #define SEEN_ALPHA 32
@@ -33,6 +35,7 @@ struct kn_bitmap_reader {
     int width, height;
     enum kn_caption_codec codec;
     bool sees_forced;        // and nothing else
+    bool is_frame_wrong;     // a picture reached beyond it: DVB streams that do not say it have a larger one
 };
 
 void kn_bitmap_clear(struct kn_bitmap *bitmap)
@@ -270,8 +273,12 @@ static void shown_end(struct kn_bitmap_reader *reader, int64_t end_us, struct kn
         *out = *shown;
         // A clearing packet is the truth; without one the packet's own word or the limit is.
         out->end_us = is_said && (!knows_end || end_us < latest_us) ? end_us : latest_us;
-        out->frame_width = reader->decoder->width;
-        out->frame_height = reader->decoder->height;
+        for (int i = 0; i < out->n_objects; i++)
+            reader->is_frame_wrong = reader->is_frame_wrong ||
+                out->objects[i].x + out->objects[i].width > reader->decoder->width ||
+                out->objects[i].y + out->objects[i].height > reader->decoder->height;
+        out->frame_width = reader->is_frame_wrong ? 0 : reader->decoder->width;
+        out->frame_height = reader->is_frame_wrong ? 0 : reader->decoder->height;
         *out_has = true;
         *shown = (struct kn_bitmap){0};
     }
@@ -322,6 +329,7 @@ static kn_code subtitle_take(struct kn_bitmap_reader *reader, const AVSubtitle *
     // Where container and picture differ the picture is right, unless it would stay for longer than any does.
     const int64_t shown_us = ((int64_t)subtitle->end_display_time - subtitle->start_display_time) * MILLISECOND_US;
     const bool says_end = shown_us > 0 && subtitle->end_display_time != UINT32_MAX &&
+        (reader->codec != KN_CAPTION_VOBSUB || subtitle->end_display_time < VOBSUB_UNSAID_MS) &&
         (shown_us <= reader->longest_us || packet->duration_us <= 0);
     // A display set may come in several packets; its time is that of the first.
     const int64_t at_us = subtitle->pts != AV_NOPTS_VALUE ? subtitle->pts : packet->start_us;

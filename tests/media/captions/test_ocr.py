@@ -62,6 +62,11 @@ def cues(path):
     return [(lines[1], "\n".join(lines[2:])) for lines in blocks]
 
 
+def seconds(time):
+    h, m, s = time.replace(",", ".").split(":")
+    return int(h) * 3600 + int(m) * 60 + float(s)
+
+
 def errors(found, texts):
     """Wrong characters, in parts of all."""
     wrong = sum(distance(f.translate(PLAIN), t.translate(PLAIN)) for f, t in zip(found, texts))
@@ -82,6 +87,23 @@ class Ocr(unittest.TestCase):
             with self.subTest(look=name):
                 made = self.read(SENTENCES, style, **how)
                 self.assertLessEqual(errors([text for _, text in made], SENTENCES), 0.01, made)
+
+    def test_vobsub_and_dvb_are_read_like_pgs(self):
+        sup.write("film.sup", SENTENCES, SANS)
+        picture = ["-f", "lavfi", "-i", "color=c=black:s=64x64:r=25:d=36"]
+        for name, codec, words in (("film.mkv", "dvdsub", []), ("film.ts", "dvbsub", picture)):
+            subprocess.run(["ffmpeg", "-v", "error", "-y", *words, "-fix_sub_duration", "-i", "film.sup",
+                            *(["-map", "0", "-map", "1", "-c:v", "mpeg2video"] if words else []), "-c:s", codec,
+                            "-s:s", "1920x1080", "-metadata:s:s:0", "language=eng", name], check=True)
+            with self.subTest(codec=codec):
+                done = captions(name, "-o", "film.srt")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                made = cues("film.srt")
+                self.assertEqual(len(made), len(SENTENCES))
+                self.assertLessEqual(errors([text for _, text in made], SENTENCES), 0.01, made)
+                for i, (time, _) in enumerate(made):  # FFmpeg lets its captions begin at zero
+                    for said, expected in zip(map(seconds, time.split(" --> ")), (3 * i, 3 * i + 2)):
+                        self.assertAlmostEqual(said, expected, delta=0.04)
 
     def test_times_are_those_of_the_pictures(self):
         times = [time for time, _ in self.read(SENTENCES[:2], SANS, step_s=61.5, shown_s=2.25)]

@@ -46,7 +46,7 @@ static void help_print(void)
         "options\n"
         "  -o, --output PATH     the file, or a folder ('out/'); {name} is the input's name without its\n"
         "                        extension, {streamindex} the stream's number in a film, from 0,\n"
-        "                        {autoext} the format's extension\n"
+        "                        {autoext} the format's extension; - is standard output\n"
         "  --format FORMAT       srt, webvtt or ass; without it the output's extension says, else srt\n"
         "  --list                say what the files are, and write nothing\n"
         "  --stream N            this caption stream of a film, as --list numbers them; may repeat\n"
@@ -159,6 +159,11 @@ static void pairs_join(struct options *options)
     options->n_inputs = kept;
 }
 
+static bool is_printed(const struct options *options)
+{
+    return kn_equal(options->out, "-");
+}
+
 static int options_check(struct options *options)
 {
     if (!options->n_inputs)
@@ -167,6 +172,8 @@ static int options_check(struct options *options)
         return KN_EXIT_OK;
     if (!options->out)
         return kn_cli_usage("captions", "where to? -o FILE is missing, or --list");
+    if (is_printed(options) && options->is_json)
+        return kn_cli_usage("captions", "-o - and --json both want standard output");
     if (options->n_inputs > 1 && !kn_ends_with(options->out, "/") && !strstr(options->out, "{name}"))
         return kn_cli_usage("captions", "several files want a folder or {name}: -o '%s/'", options->out);
     if (!options->format)
@@ -288,13 +295,18 @@ static kn_code spec_make(json_t **out, const struct options *options, struct kn_
     json_t *streams = json_array();
     for (int i = 0; i < options->n_streams; i++)
         (void)json_array_append_new(streams, json_integer(options->streams[i]));
-    *out = json_pack("{s:o, s:o, s:s*, s:s*, s:b, s:b, s:b, s:I, s:I, s:b, s:f, s:b, s:b, s:s*, s:s*}", "Sources", sources, "Streams", streams,
-                     "Format", options->format, "OcrLanguage", options->ocr_language, "FixOcr", options->fixes_ocr, "ForcedOnly", options->forced_only, "ListOnly", options->lists, "ShiftUs", (json_int_t)options->shift_us,
-                     "LongestUs", (json_int_t)options->longest_us, "JoinSimultaneous", options->joins_simultaneous,
-                     "Scale", options->scale, "RemoveHearingImpaired", options->removes_hearing_impaired,
-                     "ByteOrderMark", options->has_mark, "LineEnd", options->line_end, "RtlMarks", options->rtl_marks);
+    *out = json_pack("{s:o, s:o, s:b, s:b, s:s*, s:s*, s:b}", "Sources", sources, "Streams", streams, "ListOnly",
+                     options->lists, "ForcedOnly", options->forced_only, "Format", options->format, "OcrLanguage",
+                     options->ocr_language, "FixOcr", options->fixes_ocr);
+    json_auto_t *work = json_pack("{s:I, s:I, s:b, s:f, s:b}", "ShiftUs", (json_int_t)options->shift_us, "LongestUs",
+                                  (json_int_t)options->longest_us, "JoinSimultaneous", options->joins_simultaneous,
+                                  "Scale", options->scale, "RemoveHearingImpaired", options->removes_hearing_impaired);
+    json_auto_t *form = json_pack("{s:b, s:s*, s:s*}", "ByteOrderMark", options->has_mark, "LineEnd",
+                                  options->line_end, "RtlMarks", options->rtl_marks);
+    if (!*out || json_object_update(*out, work) != 0 || json_object_update(*out, form) != 0)
+        return kn_fail(err, KN_ENOMEM, "no memory for a job");
     kn_auto(kn_extract_spec_clear) struct kn_extract_spec spec = {0};
-    return *out ? kn_extract_spec_load(&spec, *out, err) : kn_fail(err, KN_ENOMEM, "no memory for a job");
+    return kn_extract_spec_load(&spec, *out, err);
 }
 
 static kn_code captions(const struct options *options, kn_keeper_child child, json_t **out_result,
@@ -309,6 +321,7 @@ static kn_code captions(const struct options *options, kn_keeper_child child, js
         .child = child,
         .catches_signals = true,
         .keeps_existing = !options->overwrites,
+        .prints = true,
         .is_brief = true,
     };
     // Most captions want no libraries, whose loading takes longer than the work itself.
@@ -355,7 +368,7 @@ static void warnings_print(const json_t *files, bool is_list)
     }
 }
 
-static void files_print(const json_t *files, bool is_list)
+static void files_print(const json_t *files, bool is_list, bool is_printed)
 {
     static const struct kn_column columns[] = {
         {"FILE", "Source"}, {"STREAM", "StreamIndex"}, {"KIND", "Kind"}, {"ENCODING", "Encoding"},
@@ -369,7 +382,7 @@ static void files_print(const json_t *files, bool is_list)
         return;
     }
     json_array_foreach(files, i, file)
-        if (!json_object_get(file, "Message"))
+        if (!is_printed && !json_object_get(file, "Message"))
             (void)puts(kn_json_get(file, "Uri", ""));
 }
 
@@ -401,7 +414,7 @@ int kn_captions_command(int argc, char **argv, kn_keeper_child child)
         kn_cli_print_json(result);
     } else if (rc == KN_OK) {
         warnings_print(files, options.lists);
-        files_print(files, options.lists);
+        files_print(files, options.lists, is_printed(&options));
     }
     size_t i;
     const json_t *file;

@@ -129,6 +129,8 @@ static kn_code local_start(struct local *local, const char *kind, const json_t *
         rc = kn_path_files_new(&local->files, local->config->client, local->config->open_url, err);
     if (rc == KN_OK && local->config->keeps_existing)
         kn_path_files_keep_existing(local->files);
+    if (rc == KN_OK && local->config->prints)
+        kn_path_files_print(local->files);
     if (rc == KN_OK && !local->config->is_brief)
         rc = folders_make(local, err);
     if (rc)

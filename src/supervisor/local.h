@@ -23,6 +23,7 @@ struct kn_local_config {
     // SIGINT, SIGTERM and SIGHUP end the run cleanly while it lasts, instead of this process.
     bool catches_signals;
     bool keeps_existing;           // outputs whose name is taken are refused: KN_ECONFLICT
+    bool prints;                   // an output named "-" is standard output
     // A job of moments on local files that keeps nothing: no scratch folder is made for it, and its questions (open
     // this, name that) are answered without a pool of threads.
     bool is_brief;

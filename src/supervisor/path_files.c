@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,6 +35,7 @@ struct staged {
     bool must_close; // one of too many: flushed, named and closed when committed
     bool is_committed, is_flushed, is_published;
     bool is_new;     // published under a name that nothing had
+    bool is_printed; // goes to standard output instead
     int flush_errno; // 0: all of it is on the disk, or it has not been asked
 };
 
@@ -41,7 +43,7 @@ struct kn_path_files {
     struct kn_files face;
     struct kn_http_client *client; // borrowed; may be NULL
     kn_url_open open_url;          // set when there is a client
-    bool keeps_existing;           // set before the first output
+    bool keeps_existing, prints;   // set before the first output
     pthread_mutex_t lock;
     // --- protected by lock
     struct staged *staged; // owned, newest first
@@ -110,6 +112,15 @@ static char *hidden_name(const char *path)
 static kn_code exists(const char *path, struct kn_error *err)
 {
     return kn_fail_as(err, KN_ECONFLICT, "OutputExists", "'%s' exists already", path);
+}
+
+// In memory until everything has succeeded.
+static kn_code staged_open_printed(struct staged *staged, struct kn_error *err)
+{
+    staged->path = strdup("standard output");
+    staged->is_printed = true;
+    staged->fd = memfd_create("output", MFD_CLOEXEC);
+    return staged->path && staged->fd >= 0 ? KN_OK : kn_fail_errno(err, errno, "cannot keep what is to be printed");
 }
 
 static kn_code staged_open(struct staged *staged, const char *uri, bool keeps_existing,
@@ -222,7 +233,8 @@ static kn_code files_open_output(struct kn_files *face, const char *uri, struct 
     if (staged)
         staged->fd = -1;
     if (staged && sink)
-        rc = staged_open(staged, uri, files->keeps_existing, err);
+        rc = files->prints && strcmp(uri, "-") == 0 ? staged_open_printed(staged, err)
+                                                    : staged_open(staged, uri, files->keeps_existing, err);
     else
         (void)kn_fail(err, KN_ENOMEM, "no memory to write '%s'", uri);
     if (rc == KN_OK) {
@@ -320,7 +332,7 @@ static bool staged_rename(const struct staged *staged, bool keeps_existing)
 // Its name at once where nothing has it, a hidden one beside it elsewhere.
 static kn_code staged_appear(struct staged *staged, bool keeps_existing, struct kn_error *err)
 {
-    if (staged->hidden || staged->fd < 0)
+    if (staged->hidden || staged->fd < 0 || staged->is_printed)
         return KN_OK;
     staged->is_published = staged->is_new = staged_link(staged, staged->path);
     if (staged->is_published)
@@ -340,6 +352,22 @@ static void staged_withdraw(struct staged *staged)
     staged->is_published = false;
 }
 
+static kn_code staged_print(const struct staged *staged, struct kn_error *err)
+{
+    char part[64 * 1024];
+    for (off_t at = 0;;) {
+        const ssize_t n = pread(staged->fd, part, sizeof(part), at);
+        if (n < 0)
+            return kn_fail_errno(err, errno, "cannot read what is to be printed");
+        if (n == 0)
+            return KN_OK;
+        const kn_code rc = kn_fs_write_all(STDOUT_FILENO, part, (size_t)n, err);
+        if (rc != KN_OK)
+            return kn_error_prefix(err, "%s", staged->path);
+        at += n;
+    }
+}
+
 kn_code kn_path_files_publish(struct kn_path_files *files, struct kn_error *err)
 {
     kn_code rc = files_flush(files, err);
@@ -349,7 +377,9 @@ kn_code kn_path_files_publish(struct kn_path_files *files, struct kn_error *err)
     for (struct staged *s = files->staged; s && rc == KN_OK; s = s->next) {
         if (!s->is_committed || s->is_published)
             continue;
-        s->is_published = staged_rename(s, files->keeps_existing);
+        if (s->is_printed)
+            rc = staged_print(s, err);
+        s->is_published = s->is_printed || staged_rename(s, files->keeps_existing);
         if (!s->is_published)
             rc = errno == EEXIST ? exists(s->path, err)
                                  : kn_fail_errno(err, errno, "cannot write '%s'", s->path);
@@ -374,6 +404,11 @@ static void made_remove(const struct staged *staged)
 void kn_path_files_keep_existing(struct kn_path_files *files)
 {
     files->keeps_existing = true;
+}
+
+void kn_path_files_print(struct kn_path_files *files)
+{
+    files->prints = true;
 }
 
 struct kn_files *kn_path_files_face(struct kn_path_files *files)

@@ -25,6 +25,8 @@ kn_code kn_path_files_new(struct kn_path_files **out, struct kn_http_client *cli
 /* From now on refuse outputs whose name is taken: KN_ECONFLICT, when one is opened and again when all
  * get their names. Without this they replace what is there. */
 void kn_path_files_keep_existing(struct kn_path_files *files);
+/* From now on an output named "-" is kept in memory, and goes to standard output when the others get their names. */
+void kn_path_files_print(struct kn_path_files *files);
 struct kn_files *kn_path_files_face(struct kn_path_files *files);
 /* Wait until the bytes of all committed outputs are on the disk: kn_path_files_publish() then need not, and tells what
  * went wrong. For who has something else under way meanwhile. */

@@ -1,5 +1,6 @@
 """kinora captions: caption files on this machine, without a service; and what it says when it cannot."""
 import os
+import subprocess
 import unittest
 
 import support
@@ -65,6 +66,17 @@ class Captions(unittest.TestCase):
         self.ok("in.srt", "-o", "c.vtt")
         self.refused("in.srt", "-o", "c.vtt", words=["'c.vtt' exists already", "--overwrite"])
         self.ok("in.srt", "-o", "c.vtt", "--overwrite")
+
+    def test_a_dash_is_standard_output(self):
+        self.assertEqual(self.ok("in.srt", "-o", "-", "--line-end", "lf").out, SRT + "\n")
+        self.assertTrue(self.ok("in.srt", "-o", "-", "--format", "webvtt").out.startswith("WEBVTT\n"))
+        self.assertFalse(os.path.exists("-"))
+        self.refused("in.srt", "zh.srt", "-o", "-", words=["{name}"], status=2)
+        self.refused("in.srt", "-o", "-", "--json", words=["standard output"], status=2)
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([support.KINORA, "captions", "in.srt", "-o", "-"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("standard output", done.stderr)
 
     def test_two_files_are_never_written_to_one(self):
         for more in ([], ["--overwrite"]):

@@ -20,6 +20,7 @@ struct cell {
     uint16_t character; // 0: nothing there
     uint8_t colour;     // index into colours[]
     bool is_italic, is_underline;
+    bool is_code;       // a code that changed the look stands here, seen as a blank
 };
 
 struct screen {
@@ -94,15 +95,38 @@ static bool screen_is_empty(const struct screen *screen)
     return true;
 }
 
+static struct kn_cue_style style_of(const struct cell *cell)
+{
+    return (struct kn_cue_style){
+        .is_italic = cell->is_italic,
+        .is_underline = cell->is_underline,
+        .has_colour = cell->colour != 0,
+        .colour = cell->colour != 0 ? colours[cell->colour] : 0,
+    };
+}
+
+static bool is_blank(const struct cell *cell)
+{
+    return cell->character == 0 || cell->character == ' ';
+}
+
+// A code that changes the look takes a letter's place: it parts two words unless blanks do, and looks like them only if
+// they look alike. `from` and `to` are letters.
 static void row_add(struct kn_cea608 *decoder, const struct screen *screen, int row, int from, int to)
 {
-    struct kn_cue_style *style = &decoder->builder.look.style;
+    const struct cell *cells = screen->cells[row];
+    bool is_after_blank = false;
     for (int i = from; i < to; i++) {
-        const struct cell *cell = &screen->cells[row][i];
-        *style = (struct kn_cue_style){.is_italic = cell->is_italic, .is_underline = cell->is_underline};
-        style->has_colour = cell->colour != 0;
-        style->colour = style->has_colour ? colours[cell->colour] : 0;
-        kn_cue_builder_character(&decoder->builder, cell->character ? cell->character : ' ');
+        if (cells[i].is_code && (is_after_blank || (is_blank(&cells[i + 1]) && !cells[i + 1].is_code)))
+            continue;
+        struct kn_cue_style style = style_of(&cells[i]);
+        if (cells[i].is_code) {
+            const struct kn_cue_style before = style_of(&cells[i - 1]);
+            style = kn_cue_style_equal(&before, &style) ? style : (struct kn_cue_style){0};
+        }
+        decoder->builder.look.style = style;
+        kn_cue_builder_character(&decoder->builder, cells[i].character ? cells[i].character : ' ');
+        is_after_blank = is_blank(&cells[i]);
     }
 }
 
@@ -348,8 +372,10 @@ static kn_code code_apply(struct kn_cea608 *decoder, uint8_t a, uint8_t b, int64
     if (b >= 0x40) {
         preamble(decoder, a, b);
     } else if (kind == 0x11 && b < 0x30) {
-        pen_set(decoder, b >> 1 & 7, b & 1); // takes the place of a letter
+        pen_set(decoder, b >> 1 & 7, b & 1);
+        decoder->pen.is_code = true; // takes the place of a letter
         letter_put(decoder, ' ', now_us);
+        decoder->pen.is_code = false;
     } else if (kind == 0x11) {
         letter_put(decoder, special_letters[b - 0x30], now_us);
     } else if (kind == 0x12 || kind == 0x13) {

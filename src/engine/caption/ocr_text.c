@@ -143,39 +143,59 @@ static char corrected(char before, const char *at, const char *text)
     }
 }
 
-// What notes are read as; NULL unless the caption has the same at both ends.
-static const char *misread_note(const char *text)
+// What a note is read as at both ends of [from, to); NULL when it is not. Letters stand apart from the words between.
+static const char *misread_note(const char *from, const char *to)
 {
-    static const char *const readings[] = {"#", "\xC2\xA2"};
-    const size_t n = strlen(text);
+    static const struct {
+        const char *text;
+        bool stands_apart;
+    } readings[] = {{"#", false}, {"\xC2\xA2", false}, {"J'", true}, {"J\xE2\x80\x99", true}, {"d", true}};
     for (size_t i = 0; i < KN_COUNT(readings); i++) {
-        const size_t length = strlen(readings[i]);
-        if (n > 2 * length && kn_starts_with(text, readings[i]) && kn_ends_with(text, readings[i]))
-            return readings[i];
+        const char *text = readings[i].text, *last = to - strlen(text);
+        const size_t n = strlen(text);
+        if (last <= from + n || memcmp(from, text, n) != 0 || memcmp(last, text, n) != 0)
+            continue;
+        if (!readings[i].stands_apart || (from[n] == ' ' && last[-1] == ' '))
+            return text;
     }
     return NULL;
 }
 
-const char *kn_ocr_text_correct(const char *text, struct kn_arena *arena)
+// [from, to) of `text`, which goes on behind it.
+static void span_correct(struct kn_buf *out, const char *from, const char *to, const char *text)
 {
     static const char note[] = "\xE2\x99\xAA";
-    kn_auto(kn_buf_clear) struct kn_buf out = {0};
-    const char *misread = misread_note(text);
-    const char *end = text + strlen(text) - (misread ? strlen(misread) : 0);
+    const char *misread = misread_note(from, to);
+    const size_t n = misread ? strlen(misread) : 0;
     char before = '\n';
     if (misread)
-        kn_buf_puts(&out, note);
-    for (const char *at = text + (misread ? strlen(misread) : 0); at < end; at++) {
+        kn_buf_puts(out, note);
+    for (const char *at = from + n; at < to - n; at++) {
         if ((at[0] == '\'' && at[1] == '\'') || (at[0] == '`' && at[1] == '`')) {
-            kn_buf_putc(&out, '"');
+            kn_buf_putc(out, '"');
             before = '"';
             at++;
             continue;
         }
         before = corrected(before, at, text);
-        kn_buf_putc(&out, before);
+        kn_buf_putc(out, before);
     }
     if (misread)
-        kn_buf_puts(&out, note);
+        kn_buf_puts(out, note);
+}
+
+const char *kn_ocr_text_correct(const char *text, struct kn_arena *arena)
+{
+    kn_auto(kn_buf_clear) struct kn_buf out = {0};
+    const char *end = text + strlen(text);
+    const char *first_end = text + strcspn(text, "\n");
+    const bool is_whole = misread_note(text, end) && !misread_note(text, first_end); // one note before, one behind all
+    for (const char *from = text, *to;; from = to + 1) {
+        to = is_whole ? end : from + strcspn(from, "\n");
+        span_correct(&out, from, to, text);
+        if (to == end)
+            break;
+        kn_buf_putc(&out, '\n');
+    }
     return kn_buf_ok(&out) ? kn_arena_strdup(arena, kn_buf_text(&out)) : NULL;
 }

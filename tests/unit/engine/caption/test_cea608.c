@@ -47,6 +47,24 @@ static void pop_on_shows_from_one_code_to_another(void **state)
     caption_says(&same, 0, "Hi");
 }
 
+static void a_code_within_a_row_is_one_blank(void **state)
+{
+    (void)state;
+    // "A", italics, "b", plain, "C"; then the same with blanks beside the codes, as some writers put them.
+    static const struct line lines[] = {
+        {0, "1420 1470 4100 112e 6200 1120 4300 142f"},
+        {2000000, "1420 1470 4120 112e 6200 2000 1120 4300 142f"},
+        {4000000, "1420 1470 4100 112e 1121 6200 142f"},
+        {6000000, "142c"},
+    };
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    lines_decode(&list, 1, lines, KN_COUNT(lines));
+    assert_int_equal(list.n_cues, 3);
+    caption_is(&list, "srt", "1\n00:00:00,000 --> 00:00:02,000\nA <i>b</i> C\n\n"
+                             "2\n00:00:02,000 --> 00:00:04,000\nA <i>b </i>C\n\n"
+                             "3\n00:00:04,000 --> 00:00:06,000\nA <u>b</u>\n\n");
+}
+
 static void rows_apart_are_cues_of_their_own(void **state)
 {
     (void)state;
@@ -81,7 +99,8 @@ static void looks_and_letters(void **state)
     caption_says(&list, 0, "A\xC3\xB1 \xE2\x99\xAAU\xC3\x93");
     assert_true(list.cues[0].runs[0].style.has_colour);
     assert_int_equal(list.cues[0].runs[0].style.colour, 0xFFFF00);
-    assert_true(list.cues[0].runs[1].style.is_italic);
+    assert_false(list.cues[0].runs[1].style.has_colour); // the blank that the code is
+    assert_true(list.cues[0].runs[2].style.is_italic);
 }
 
 static void channels_and_fields_keep_apart(void **state)
@@ -113,6 +132,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pop_on_shows_from_one_code_to_another),
+        cmocka_unit_test(a_code_within_a_row_is_one_blank),
         cmocka_unit_test(rows_apart_are_cues_of_their_own),
         cmocka_unit_test(roll_up_is_a_cue_per_row),
         cmocka_unit_test(looks_and_letters),

@@ -139,7 +139,11 @@ static void what_is_often_misread_is_corrected(void **state)
     corrected("''Yes,'' he said", "\"Yes,\" he said");
     corrected("G0OD 2O15", "GOOD 2015");
     corrected("# La la la #", "\xE2\x99\xAA La la la \xE2\x99\xAA");
+    corrected("# La la\nla #", "\xE2\x99\xAA La la\nla \xE2\x99\xAA");
+    corrected("J' La la J'\nd la d", "\xE2\x99\xAA La la \xE2\x99\xAA\n\xE2\x99\xAA la \xE2\x99\xAA");
+    corrected("# One #\n# Two #", "\xE2\x99\xAA One \xE2\x99\xAA\n\xE2\x99\xAA Two \xE2\x99\xAA");
     corrected("room # 5", "room # 5");
+    corrected("did he say so, dad", "did he say so, dad");
 }
 
 static void what_is_right_stays(void **state)

@@ -26,6 +26,14 @@ static kn_code refuse(struct kn_error *err, const char *what)
 
 /* ---- films ---- */
 
+kn_code kn_harvest_open_inside(struct kn_harvest **out_harvest, const char *uri, const struct kn_input_env *env,
+                               struct kn_error *err)
+{
+    (void)env;
+    *out_harvest = NULL;
+    return refuse(err, uri);
+}
+
 // Matroska and MP4 with caption tracks of their own; all else may be readable, but not here.
 kn_code kn_harvest_open_any(struct kn_harvest **out_harvest, const char *uri, const struct kn_input_env *env,
                             struct kn_error *err)

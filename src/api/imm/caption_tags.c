@@ -22,6 +22,7 @@ static const struct tag {
 } known[] = {
     {"ocr.lang", "OcrLanguage", TEXT},
     {"forcedOnly", "ForcedOnly", TRUTH},
+    {"captions.closedOnly", "ClosedOnly", TRUTH},
     {"captions.shift", "ShiftUs", SECONDS},
     {"captions.scale", "Scale", FACTOR},
     {"captions.removeHearingImpaired", "RemoveHearingImpaired", TRUTH},

@@ -4,10 +4,13 @@
  *
  *     ocr.lang                        in which language captions made of pictures are read (deu, eng+fra)
  *     forcedOnly                      "true": what is shown although captions are off
+ *     captions.closedOnly             "true": the closed captions inside the pictures
  *     captions.shift                  seconds that everything comes later; negative: earlier
  *     captions.scale                  factor of all times
  *     captions.removeHearingImpaired  "true": without sounds and names
  *     captions.fixOcr                 "true": mend what is often misread
+ *     captions.longest                seconds that a caption is shown at most which nothing ends
+ *     captions.joinSimultaneous       "true": of SubRip, captions of the same times are one
  */
 #include <jansson.h>
 

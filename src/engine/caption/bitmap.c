@@ -17,7 +17,11 @@
 #define MILLISECOND_US 1000
 // The latest end a VobSub unit can say, 0xFFFF times 1024/90 ms: writers mean that they do not know.
 #define VOBSUB_UNSAID_MS 745642
-#define DVB_SEGMENT 0x0F // sync_byte, ETSI EN 300 743, 7.2
+// Segments of DVB (ETSI EN 300 743, 7.2): sync_byte, type, page (2 bytes), length (2 bytes), and what it says.
+#define DVB_SEGMENT 0x0F
+#define DVB_SEGMENT_HEAD 6
+#define DVB_PAGE 0x10
+#define DVB_REGION 0x11
 // Alpha from which a pixel counts as seen.
 #define SEEN_ALPHA 32
 // A picture that grows this soon is one caption that is built word by word.
@@ -35,6 +39,8 @@ struct kn_bitmap_reader {
     int width, height;
     enum kn_caption_codec codec;
     bool sees_forced;        // and nothing else
+    int64_t region_px[256];  // of DVB regions, by their id, in this epoch
+    int any_version, page_version; // of the DVB page composition before, of any page and of ours; -1 before the first
     bool is_frame_wrong;     // a picture reached beyond it: DVB streams that do not say it have a larger one
 };
 
@@ -92,6 +98,7 @@ kn_code kn_bitmap_reader_new(struct kn_bitmap_reader **out_reader, enum kn_capti
         return kn_fail(err, KN_ENOMEM, "no memory to read captions made of pictures");
     reader->codec = codec;
     reader->longest_us = MAX_UNSAID_US;
+    reader->any_version = reader->page_version = -1;
     reader->width = width;
     reader->height = height;
     const kn_code rc = decoder_open(reader, decoder, private_bytes, n, err);
@@ -353,6 +360,50 @@ static kn_code subtitle_take(struct kn_bitmap_reader *reader, const AVSubtitle *
     return KN_OK;
 }
 
+/*
+ * A page composition that begins an epoch, or is the way into one, removes all regions; one sent again says nothing.
+ * Whether the decoder looks at all pages or at those the container names is its own business: what it may keep is kept.
+ */
+static void dvb_page_take(struct kn_bitmap_reader *reader, const uint8_t *page, const uint8_t *says)
+{
+    const AVCodecContext *decoder = reader->decoder;
+    const int version = says[1] >> 4, state = says[1] >> 2 & 3;
+    const bool is_ours = decoder->extradata_size < 4 || memcmp(page, decoder->extradata, 2) == 0;
+    if (is_ours && version != reader->any_version && version != reader->page_version && (state == 1 || state == 2))
+        memset(reader->region_px, 0, sizeof(reader->region_px));
+    reader->any_version = version;
+    reader->page_version = is_ours ? version : reader->page_version;
+}
+
+/*
+ * The decoder makes room for a region as soon as one is announced, and there may be 256 of 4 thousand million pixels:
+ * all of an epoch together have no more than one picture may have.
+ */
+static kn_code dvb_check(struct kn_bitmap_reader *reader, const uint8_t *bytes, size_t n, struct kn_error *err)
+{
+    while (n >= DVB_SEGMENT_HEAD && bytes[0] == DVB_SEGMENT) {
+        const uint8_t *says = bytes + DVB_SEGMENT_HEAD;
+        const size_t length = (size_t)bytes[4] << 8 | bytes[5];
+        if (length > n - DVB_SEGMENT_HEAD)
+            break;
+        if (bytes[1] == DVB_PAGE && length >= 2)
+            dvb_page_take(reader, bytes + 2, says);
+        if (bytes[1] == DVB_REGION && length >= 6) {
+            int64_t all_px = 0;
+            reader->region_px[says[0]] = (int64_t)(says[2] << 8 | says[3]) * (says[4] << 8 | says[5]);
+            for (size_t i = 0; i < KN_COUNT(reader->region_px); i++)
+                all_px += reader->region_px[i];
+            if (all_px > KN_MAX_BITMAP_PX) {
+                reader->region_px[says[0]] = 0;
+                return kn_fail(err, KN_EMEDIA, "regions of %lld pixels are no caption", (long long)all_px);
+            }
+        }
+        bytes += DVB_SEGMENT_HEAD + length;
+        n -= DVB_SEGMENT_HEAD + length;
+    }
+    return KN_OK;
+}
+
 kn_code kn_bitmap_reader_packet(struct kn_bitmap_reader *reader, const struct kn_caption_packet *packet,
                                 struct kn_bitmap *out_bitmap, bool *out_has, struct kn_error *err)
 {
@@ -361,6 +412,9 @@ kn_code kn_bitmap_reader_packet(struct kn_bitmap_reader *reader, const struct kn
         return kn_fail(err, KN_EMEDIA, "a packet of %zu bytes is no picture", packet->n);
     if (reader->codec == KN_CAPTION_DVB && packet->bytes[0] != DVB_SEGMENT)
         return KN_OK; // stuffing
+    const kn_code dvb = reader->codec == KN_CAPTION_DVB ? dvb_check(reader, packet->bytes, packet->n, err) : KN_OK;
+    if (dvb != KN_OK)
+        return dvb;
     av_packet_unref(reader->packet);
     int av = av_new_packet(reader->packet, (int)packet->n);
     if (av < 0)

@@ -716,13 +716,19 @@ kn_code kn_harvest_open_any(struct kn_harvest **out_harvest, const char *uri,
 
     // Of another kind; or without tracks, when there may be captions inside the pictures; or with a header
     // too broken for us, which libavformat may yet make sense of.
+    return kn_harvest_open_inside(out_harvest, uri, env, err);
+}
+
+kn_code kn_harvest_open_inside(struct kn_harvest **out_harvest, const char *uri, const struct kn_input_env *env,
+                               struct kn_error *err)
+{
+    *out_harvest = NULL;
     kn_auto(kn_harvest_free) struct kn_harvest *harvest = calloc(1, sizeof(*harvest));
     if (!harvest)
         return kn_fail(err, KN_ENOMEM, "no memory to open '%s'", uri);
     harvest->facts.end_us = KN_NO_TIME;
-    rc = open_with_libavformat(harvest, uri, env, err);
-    if (rc != KN_OK)
-        return rc;
-    *out_harvest = KN_TAKE(harvest);
-    return KN_OK;
+    const kn_code rc = open_with_libavformat(harvest, uri, env, err);
+    if (rc == KN_OK)
+        *out_harvest = KN_TAKE(harvest);
+    return rc;
 }

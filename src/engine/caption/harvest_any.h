@@ -23,3 +23,10 @@
  */
 kn_code kn_harvest_open_any(struct kn_harvest **out_harvest, const char *uri,
                             const struct kn_input_env *env, struct kn_error *err);
+
+/*
+ * The same by libavformat, whatever the film is: closed captions inside its pictures are looked for although it has
+ * caption tracks, behind which they are counted. Fails as kn_harvest_open_any().
+ */
+kn_code kn_harvest_open_inside(struct kn_harvest **out_harvest, const char *uri, const struct kn_input_env *env,
+                               struct kn_error *err);

@@ -5,7 +5,7 @@
  *   { "Sources": [ {"Uri", "Target", "TargetMany", "Language"} ],   targets may hold {autoext}, {streamindex};
  *                                                    TargetMany: instead of Target when a film gives several
  *     "Format": "srt"|"webvtt"|"ass",
- *     "ListOnly": false, "Streams": [0, 2], "ForcedOnly": false,        these and the next for films
+ *     "ListOnly": false, "Streams": [0, 2], "ForcedOnly": false, "ClosedOnly": false,   these and the next for films
  *     "IgnoreMissing": false,                        numbers in Streams that the film does not have
  *     "ShiftUs": 0, "Scale": 1.0, "RemoveHearingImpaired": false,
  *     "LongestUs": 0, "JoinSimultaneous": false,     what nobody ends lasts at most so long (0: 8 s, pictures 10 s)
@@ -61,6 +61,7 @@ struct kn_extract_spec {
     bool fixes_ocr;
     bool joins_simultaneous; // SubRip: captions of the same times become one
     bool ignores_missing; // of `streams`, those that are not there
+    bool closed_only; // of a film: the closed captions inside its pictures, and in tracks of such
     bool forced_only; // of a film: the streams marked as forced, and of the others the cues marked so
 };
 

@@ -128,6 +128,8 @@ static bool is_for_another_program(const struct kn_error *error)
 
 static bool is_asked_for(const struct kn_extract_spec *spec, const struct kn_harvest_track *track)
 {
+    if (spec->closed_only && track->facts.codec != KN_CAPTION_CEA608)
+        return false;
     if (spec->forced_only && !track->facts.is_forced && (spec->lists_only || !marks_forced_cues(track->facts.codec)))
         return false;
     if (spec->n_streams == 0)
@@ -214,7 +216,9 @@ static kn_code target_choose(struct film *film, int n, struct kn_error *err)
 static kn_code streams_none(const struct film *film, struct kn_error *err)
 {
     return kn_fail_as(err, KN_EMEDIA, "NoCaptionStream", "'%s' has no %s", film->source->uri,
-                      film->spec->forced_only ? "forced captions" : "caption stream of these numbers");
+                      film->spec->forced_only   ? "forced captions"
+                      : film->spec->closed_only ? "closed captions"
+                                                : "caption stream of these numbers");
 }
 
 // Begins every stream that is asked for. Those that cannot be had keep their error.
@@ -462,7 +466,8 @@ kn_code kn_film_extract(struct kn_context *context, const struct kn_extract_spec
     const struct kn_input_env env = {.open = context_open, .impl = context};
     *out_n_good = 0;
     int n_begun = 0;
-    kn_code rc = kn_harvest_open_any(&film.harvest, source->uri, &env, err);
+    kn_code rc = spec->closed_only ? kn_harvest_open_inside(&film.harvest, source->uri, &env, err)
+                                   : kn_harvest_open_any(&film.harvest, source->uri, &env, err);
     if (rc == KN_OK)
         rc = streams_begin(&film, &n_begun, err);
     if (rc == KN_OK && n_begun > 0)

@@ -61,6 +61,24 @@ def folder(name):
 
 
 class Captions(unittest.TestCase):
+    def test_closed_captions_are_read_beside_caption_tracks(self):
+        with open("beside.srt", "w", encoding="utf-8") as file:
+            file.write("1\n00:00:01,000 --> 00:00:02,000\nBeside\n")
+        subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", f"{MEDIA}/cea608_hls.ts", "-i", "beside.srt", "-map", "0:v",
+                        "-map", "1", "-c", "copy", "both.mkv"], check=True)
+        status, out, err = captions("both.mkv", "-o", "both.{streamindex}.srt", "--overwrite")
+        self.assertEqual((status, out), (0, ["both.0.srt", ""]), err)
+        self.assertEqual([text for _, _, text in cues("both.0.srt")], ["Beside"])
+        status, out, err = captions("both.mkv", "--closed-only", "-o", "both.{streamindex}.srt", "--overwrite")
+        self.assertEqual((status, out), (0, ["both.1.srt", ""]), err)
+        expected = [text for _, _, text in cues(f"{MEDIA}/cea608_hls.expected.srt")]
+        self.assertEqual([text for _, _, text in cues("both.1.srt")], expected)
+        status, _, err = captions("both.mkv", "--closed-only", "--list")
+        self.assertEqual(status, 0, err)
+        status, _, err = captions(f"{MEDIA}/sample_MKV_SRT.mkv", "--closed-only", "-o", "none.srt")
+        self.assertEqual(status, 1)
+        self.assertIn("has no closed captions", err)
+
     def test_films_say_what_is_expected_of_them(self):
         compared = 0
         for entry in sorted(os.listdir(MEDIA)):

@@ -289,6 +289,22 @@ static void dvb_times_out_only_when_nothing_else_ends_it(void **state)
     times_are(&shown, 10 * KN_SECOND, 40 * KN_SECOND);
 }
 
+static void regions_that_no_frame_has_are_refused(void **state)
+{
+    (void)state;
+    static const uint8_t ids[] = {0, 1, 0, 1};
+    // A page, and a region of 65,535 by 20,000 pixels in it.
+    static const uint8_t hostile[] = {0x0F, 0x10, 0, 1, 0, 2, 5, 0x04, 0x0F, 0x11, 0,    1,    0, 10,
+                                      7,    0,    0xFF, 0xFF, 0x4E, 0x20, 0x24, 0, 0, 0};
+    const struct kn_caption_packet sent = {
+        .start_us = KN_SECOND, .duration_us = KN_NO_TIME, .bytes = hostile, .n = sizeof(hostile)};
+    kn_auto(end) struct shown shown = {0};
+    assert_int_equal(kn_bitmap_reader_new(&shown.reader, KN_CAPTION_DVB, ids, sizeof(ids), 720, 576, NULL), KN_OK);
+    struct kn_error err = {0};
+    assert_int_equal(kn_bitmap_reader_packet(shown.reader, &sent, &shown.bitmap, &shown.has, &err), KN_EMEDIA);
+    assert_string_equal(err.message, "regions of 1310700000 pixels are no caption");
+}
+
 static void vobsub_is_forced_by_its_command(void **state)
 {
     (void)state;
@@ -407,6 +423,7 @@ int main(void)
         cmocka_unit_test(a_clearing_packet_ends_a_picture),
         cmocka_unit_test(forced_pictures_are_known),
         cmocka_unit_test(of_all_pictures_only_the_forced_are_seen_if_wanted),
+        cmocka_unit_test(regions_that_no_frame_has_are_refused),
         cmocka_unit_test(vobsub_is_forced_by_its_command),
         cmocka_unit_test(vobsub_knows_better_than_its_container_unless_it_is_absurd),
         cmocka_unit_test(dvb_times_out_only_when_nothing_else_ends_it),

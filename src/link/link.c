@@ -95,7 +95,8 @@ kn_code kn_link_flush(struct kn_link *link, struct kn_error *err)
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             return KN_OK;
         if (n < 0)
-            return kn_fail(err, KN_EIO, "cannot send over the link: %s", strerror(errno));
+            return kn_fail_as(err, KN_EIO, errno == EPIPE || errno == ECONNRESET ? "LinkClosed" : "",
+                              "cannot send over the link: %s", strerror(errno));
         kn_close_fd(&out->fd);
         out->sent += (size_t)n;
         link->n_out_bytes -= (size_t)n;

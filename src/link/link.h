@@ -39,7 +39,7 @@ kn_code kn_link_pair(int fds[2], struct kn_error *err);
 
 /*
  * Send a frame, or queue what the socket does not take. `fd` is taken over in every case; -1: none.
- * KN_EIO: the peer is gone.
+ * KN_EIO, reason "LinkClosed": the peer is gone; what it sent before can still be read.
  */
 kn_code kn_link_post(struct kn_link *link, enum kn_frame_type type, uint32_t request,
                      const void *payload, size_t n, int fd, struct kn_error *err);

@@ -345,10 +345,14 @@ static kn_code job_send(struct kn_run *run, struct kn_error *err)
 // Give the child its job. Without one it ends, and the run with it.
 static void run_connect(struct kn_run *run, int link_fd)
 {
+    struct kn_error error = {0};
     kn_link_init(&run->link, link_fd, KN_PEER_CHILD);
     run->watch = kn_loop_watch(run->config.loop, run->link.fd, link_ready, run);
-    kn_code rc = run->watch ? job_send(run, &run->why) // waits in the socket while the nursery forks
-                            : kn_fail(&run->why, KN_ENOMEM, "no memory to watch a job");
+    kn_code rc = run->watch ? job_send(run, &error) // waits in the socket while the nursery forks
+                            : kn_fail(&error, KN_ENOMEM, "no memory to watch a job");
+    // Of a child that ended before its job came, its exit says more than our broken pipe.
+    if (rc && strcmp(error.reason, "LinkClosed") != 0)
+        run->why = error;
     if (rc)
         link_close(run);
     else

@@ -5,12 +5,14 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -197,6 +199,43 @@ static void a_child_of_our_own_knows_no_more_of_the_environment_than_a_nursery(v
     (void)unsetenv("KINORA_SECRET");
 }
 
+static void child_that_crashes(int link_fd, int parent_pid)
+{
+    (void)link_fd, (void)parent_pid;
+    (void)signal(SIGSEGV, SIG_DFL); // not a sanitizer's
+    (void)raise(SIGSEGV);
+}
+
+// With one core the child may have come and gone before its parent goes on: as the kernel's fork, but always so.
+static bool fork_waits;
+
+pid_t fork(void)
+{
+    pid_t (*real)(void) = NULL;
+    *(void **)&real = dlsym(RTLD_NEXT, "fork");
+    const pid_t pid = real();
+    siginfo_t info;
+    if (pid > 0 && fork_waits)
+        (void)waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT);
+    return pid;
+}
+
+static void a_child_that_ended_before_its_job_came_is_judged_by_its_end(void **state)
+{
+    (void)state;
+    struct kn_error error = {0};
+    fork_waits = true;
+    const kn_code ended = run_own(child_that_looks, no_limits, &error);
+    fork_waits = false;
+    assert_int_equal(ended, KN_EBUG);
+    assert_string_equal(error.message, "the job's process ended without a result (status 3)");
+    fork_waits = true;
+    const kn_code crashed = run_own(child_that_crashes, no_limits, &error);
+    fork_waits = false;
+    assert_int_equal(crashed, KN_EBUG);
+    assert_string_equal(error.message, "the job's process crashed: signal 11 (SIGSEGV)");
+}
+
 static void a_child_of_our_own_is_killed_as_any(void **state)
 {
     (void)state;
@@ -364,6 +403,7 @@ int main(void)
         cmocka_unit_test(an_unknown_kind_is_refused),
         cmocka_unit_test(an_absent_worker_program_is_named),
         cmocka_unit_test(a_child_of_our_own_knows_no_more_of_the_environment_than_a_nursery),
+        cmocka_unit_test(a_child_that_ended_before_its_job_came_is_judged_by_its_end),
         cmocka_unit_test(a_child_of_our_own_is_killed_as_any),
         cmocka_unit_test(a_crash_is_a_failed_job_with_the_signal_named),
         cmocka_unit_test(an_end_without_a_result_is_a_failure),

@@ -17,6 +17,7 @@
 #include "cli/commands.h"
 #include "cli/table.h"
 #include "cli/worker_program.h"
+#include "features/extract/extract.h"
 #include "features/extract/extract_spec.h"
 #include "supervisor/local.h"
 
@@ -332,7 +333,7 @@ static kn_code captions(const struct options *options, kn_keeper_child child, js
     // Most captions want no libraries, whose loading takes longer than the work itself.
     if (child) {
         rc = kn_local_run(&local, "extract", spec, out_result, &own);
-        if (!kn_equal(own.reason, "NeedsMediaLibraries")) {
+        if (!kn_extract_is_for_another_program(&own)) {
             if (rc != KN_OK)
                 *err = own;
             return rc;

@@ -115,17 +115,28 @@ static int spawn(const char *program, int control_fd, int *out_pid)
 
 static void keeper_ready(void *context, bool is_readable, bool is_writable);
 
-static kn_code nursery_start(struct kn_keeper *keeper, struct kn_error *err)
+// The two ends of a new link, ours non-blocking.
+static kn_code link_make(int *out_ours, int *out_theirs, struct kn_error *err)
 {
     int fds[2];
     kn_code rc = kn_link_pair(fds, err);
     if (rc)
         return rc;
-    kn_auto(kn_close_fd) int ours = fds[0];
-    kn_auto(kn_close_fd) int theirs = fds[1];
+    *out_ours = fds[0];
+    *out_theirs = fds[1];
+    return fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0 ? KN_OK : kn_fail_errno(err, errno, "cannot prepare a socket");
+}
+
+static kn_code nursery_start(struct kn_keeper *keeper, struct kn_error *err)
+{
+    kn_auto(kn_close_fd) int ours = -1;
+    kn_auto(kn_close_fd) int theirs = -1;
+    kn_code rc = link_make(&ours, &theirs, err);
+    if (rc)
+        return rc;
     // posix_spawn's dup2 onto itself would leave close-on-exec set: be sure to be elsewhere.
     kn_auto(kn_close_fd) int moved = fcntl(theirs, F_DUPFD_CLOEXEC, CONTROL_FD + 1);
-    if (moved < 0 || fcntl(ours, F_SETFL, O_NONBLOCK) != 0)
+    if (moved < 0)
         return kn_fail_errno(err, errno, "cannot prepare a socket");
     int pid = 0, e = spawn(keeper->program, moved, &pid);
     if (e)
@@ -331,16 +342,13 @@ static void own_kill(struct kn_keeper *keeper, struct kn_kept *kept)
 
 static kn_code own_fork(struct kn_keeper *keeper, struct kn_kept *kept, int *out_fd, struct kn_error *err)
 {
-    int fds[2];
+    kn_auto(kn_close_fd) int ours = -1;
+    kn_auto(kn_close_fd) int theirs = -1;
     if (keeper->kept)
         return kn_fail(err, KN_EBUG, "a second child was asked for");
-    kn_code rc = kn_link_pair(fds, err);
+    kn_code rc = link_make(&ours, &theirs, err);
     if (rc)
         return rc;
-    kn_auto(kn_close_fd) int ours = fds[0];
-    kn_auto(kn_close_fd) int theirs = fds[1];
-    if (fcntl(ours, F_SETFL, O_NONBLOCK) != 0)
-        return kn_fail_errno(err, errno, "cannot prepare a socket");
     const int self = getpid(), pid = fork();
     if (pid == 0)
         own_begin(keeper, theirs, self);
@@ -418,14 +426,11 @@ void kn_keeper_free(struct kn_keeper **keeper)
 static kn_code child_ask(struct kn_keeper *keeper, bool is_ahead, struct kn_kept *kept, int *out_fd,
                          struct kn_error *err)
 {
-    int fds[2];
-    kn_code rc = kn_link_pair(fds, err);
+    kn_auto(kn_close_fd) int ours = -1;
+    kn_auto(kn_close_fd) int theirs = -1;
+    kn_code rc = link_make(&ours, &theirs, err);
     if (rc)
         return rc;
-    kn_auto(kn_close_fd) int ours = fds[0];
-    kn_auto(kn_close_fd) int theirs = fds[1];
-    if (fcntl(ours, F_SETFL, O_NONBLOCK) != 0)
-        return kn_fail_errno(err, errno, "cannot prepare a socket");
     kept->request = ++keeper->last_request;
     kept->pid = 0;
     kept->pidfd = -1;

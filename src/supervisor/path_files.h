@@ -32,8 +32,10 @@ struct kn_files *kn_path_files_face(struct kn_path_files *files);
  * went wrong. For who has something else under way meanwhile. */
 void kn_path_files_flush(struct kn_path_files *files);
 /*
- * Give all committed outputs their names: first the bytes of all are on the disk (fsync), then each is renamed. So no
- * name, old or new, ever stands for a part of a file; names that a power cut takes back are those of the last seconds.
+ * Give all committed outputs their names: first the bytes of all are on the disk (fsync), then each takes its name, a
+ * new one by a link, one that is taken by a rename over it. When one fails, the new names given before are taken back.
+ * So no name, old or new, ever stands for a part of a file; names that a power cut takes back are those of the last
+ * seconds.
  */
 kn_code kn_path_files_publish(struct kn_path_files *files, struct kn_error *err);
 /* What was not published leaves no trace. */

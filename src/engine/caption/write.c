@@ -94,6 +94,14 @@ void kn_caption_write_end(struct kn_buf *out, const struct kn_buf *text, enum kn
     out->is_broken = out->is_broken || text->is_broken;
 }
 
+// Writes a number before `end`, padded with zeros. Its first digit.
+static char *digits_write(char *end, uint64_t number, int n_digits)
+{
+    for (int n = 0; n < n_digits || number; n++, number /= 10)
+        *--end = (char)('0' + number % 10);
+    return end;
+}
+
 void kn_caption_write_time(struct kn_buf *out, int64_t us, int hour_digits, char separator)
 {
     // By hand: printf() was the dearest part of writing a film's captions.
@@ -107,9 +115,7 @@ void kn_caption_write_time(struct kn_buf *out, int64_t us, int hour_digits, char
     char text[40]; // 20 digits of hours at most, and 10 more characters
     char *at = text + sizeof(text);
     for (size_t i = 0; i < KN_COUNT(parts); i++) {
-        uint64_t rest = parts[i].value;
-        for (int n = 0; n < parts[i].n_digits || rest; n++, rest /= 10)
-            *--at = (char)('0' + rest % 10);
+        at = digits_write(at, parts[i].value, parts[i].n_digits);
         if (parts[i].before)
             *--at = parts[i].before;
     }
@@ -126,12 +132,9 @@ void kn_caption_write_times(struct kn_buf *out, const struct kn_cue *cue, char s
 
 void kn_caption_write_number(struct kn_buf *out, unsigned number)
 {
-    char text[10];
-    char *at = text + sizeof(text);
-    do
-        *--at = (char)('0' + number % 10);
-    while (number /= 10);
-    kn_buf_add(out, at, (size_t)(text + sizeof(text) - at));
+    char text[20];
+    char *const end = text + sizeof(text), *at = digits_write(end, number, 1);
+    kn_buf_add(out, at, (size_t)(end - at));
 }
 
 static bool is_rtl(uint32_t c)

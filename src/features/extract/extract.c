@@ -206,8 +206,7 @@ static kn_code sources_extract(struct kn_context *context, const struct kn_extra
             return kn_fail(err, KN_ECANCELED, "stopped after %zu of %zu files", i, spec->n_sources);
         const kn_code rc = source_extract(context, spec, &spec->sources[i], files, &n_delivered, &reason);
         n_good += n_delivered;
-        // Another program can do it, and then does all of it (front/absent.c).
-        if (rc == KN_ECANCELED || kn_equal(reason.reason, "NeedsMediaLibraries")) {
+        if (rc == KN_ECANCELED || kn_extract_is_for_another_program(&reason)) {
             *err = reason;
             return rc;
         }

@@ -16,6 +16,7 @@
 #include "engine/caption/edit.h"
 #include "engine/caption/harvest_any.h"
 #include "engine/caption/ocr_stream.h"
+#include "features/extract/extract.h"
 
 // CC1 to CC4 and six services of CEA-708: one pass fills a list for each.
 #define MAX_CHANNELS KN_CAPTION_CHANNELS
@@ -118,12 +119,6 @@ static bool marks_forced_cues(enum kn_caption_codec codec)
 {
     return codec == KN_CAPTION_PGS || codec == KN_CAPTION_VOBSUB || codec == KN_CAPTION_MOV_TEXT ||
         codec == KN_CAPTION_TTML;
-}
-
-// Another program can do it, and then does all of it (front/absent.c).
-static bool is_for_another_program(const struct kn_error *error)
-{
-    return kn_equal(error->reason, "NeedsMediaLibraries");
 }
 
 static bool is_asked_for(const struct kn_extract_spec *spec, const struct kn_harvest_track *track)
@@ -252,7 +247,7 @@ static kn_code streams_begin(struct film *film, int *out_n_begun, struct kn_erro
             ++*out_n_begun;
             film->n_ocr += stream->ocr != NULL;
         }
-        if (is_for_another_program(&stream->error)) {
+        if (kn_extract_is_for_another_program(&stream->error)) {
             *err = stream->error;
             return stream->error.code;
         }
@@ -301,7 +296,7 @@ static kn_code packets_read(struct film *film, struct kn_error *err)
                              : kn_caption_packet(list, stream->track->facts.codec, &packet.packet, &stream->error);
             if (rc == KN_ENOMEM)
                 return kn_fail(err, rc, "no memory for the captions of '%s'", film->source->uri);
-            if (rc != KN_OK && is_for_another_program(&stream->error)) {
+            if (rc != KN_OK && kn_extract_is_for_another_program(&stream->error)) {
                 *err = stream->error;
                 return rc;
             }

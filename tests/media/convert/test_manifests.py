@@ -109,7 +109,8 @@ class Manifests(ConvertCase):
     def test_captions_of_a_group_are_named_and_forced_ones_say_so(self):
         ffmpeg("-i", "v.mp4", "-i", "s.srt", "-i", "s.srt", "-map", "0", "-map", "1", "-map", "2", "-c", "copy",
                "-metadata:s:s:0", "language=deu", "-disposition:s:1", "forced", "film.mkv")
-        for name, files in (("n/{streamindex}.{autoext}", ["0.m3u8", "1.m3u8"]), ("n/c{streamindex}.vtt", ["c0.m3u8", "c1.m3u8"])):
+        for name, files in (("n/{streamindex}.{autoext}", ["0.m3u8", "1.m3u8"]),
+                            ("n/c{streamindex}.vtt", ["c0.m3u8", "c1.m3u8"])):
             video = rendition("n/v.m3u8", "m3u8", audios=[], TransConfig={"KeepCaptions": True})
             video["CaptionNames"] = {"One": name, "Many": name}
             self.grouped("Hls", [video], "n/m.m3u8", inputs=[{"Name": "v", "Uri": "film.mkv"}])
@@ -122,7 +123,8 @@ class Manifests(ConvertCase):
         for offset, times in ((0.25, ["00:00:00.450 --> 00:00:01.150", "00:00:01.250 --> 00:00:01.750"]),
                               (-0.5, ["00:00:00.000 --> 00:00:00.400", "00:00:00.500 --> 00:00:01.000"])):
             own = {"InputRef": "s", "TimeOffset": offset}
-            self.done([rendition("o.m3u8", "m3u8", audios=[], Subtitles=[own]), output("o.mkv", "mkv", audios=[], Subtitles=[own])],
+            self.done([rendition("o.m3u8", "m3u8", audios=[], Subtitles=[own]),
+                       output("o.mkv", "mkv", audios=[], Subtitles=[own])],
                       INPUTS)
             self.assertEqual(re.findall(r".* --> .*", read("o-s0.vtt").decode()), times)
             ffmpeg("-i", "o.mkv", "-map", "0:s", "o.srt")

@@ -32,7 +32,7 @@ struct options {
     double scale;
     int streams[MAX_STREAMS]; // numbers among a film's captions
     int n_streams;
-    bool joins_simultaneous, removes_hearing_impaired, fixes_ocr, has_mark, forced_only, closed_only;
+    bool joins_simultaneous, removes_hearing_impaired, fixes_ocr, has_mark, forced_only, closed_only, looks_everywhere;
     bool lists, is_json, overwrites, wants_help;
 };
 
@@ -56,6 +56,8 @@ static void help_print(void)
         "                        marked as forced, and of the others the captions marked so\n"
         "  --closed-only         of a film the closed captions inside its pictures, which are looked for by\n"
         "                        themselves only where there are no caption tracks\n"
+        "  --look-everywhere     read a film to its end for captions that begin late; without it the first half\n"
+        "                        minute, and of a broadcast places all over it\n"
         "  --language LANG       what they are in (zh, pl, …): helps with files that are not Unicode\n"
         "  --ocr-language LANG   what pictures of text are in (eng, zh, deu+fra), whatever the stream says\n"
         "  --fix-ocr             mend what is often misread in Latin script: l for I, | for I, '' for a quote\n"
@@ -190,7 +192,7 @@ static int options_check(struct options *options)
 // KN_EXIT_OK, or the status to leave with.
 static int options_read(struct options *options, int argc, char **argv)
 {
-    enum { FORMAT = 256, LIST, STREAM, FORCED, CLOSED, LANGUAGE, OCR_LANGUAGE, FIX_OCR, SHIFT, SCALE,
+    enum { FORMAT = 256, LIST, STREAM, FORCED, CLOSED, EVERYWHERE, LANGUAGE, OCR_LANGUAGE, FIX_OCR, SHIFT, SCALE,
            LONGEST, JOIN, IMPAIRED, BOM, LINE_END, RTL_MARKS, OVERWRITE, JSON, HELP };
     static const struct option longs[] = {
         {"output", required_argument, NULL, 'o'},      {"format", required_argument, NULL, FORMAT},
@@ -200,6 +202,7 @@ static int options_read(struct options *options, int argc, char **argv)
         {"shift", required_argument, NULL, SHIFT},     {"scale", required_argument, NULL, SCALE},
         {"stream", required_argument, NULL, STREAM},
         {"forced-only", no_argument, NULL, FORCED},    {"closed-only", no_argument, NULL, CLOSED},
+        {"look-everywhere", no_argument, NULL, EVERYWHERE},
         {"remove-hearing-impaired", no_argument, NULL, IMPAIRED}, {"bom", no_argument, NULL, BOM},
         {"line-end", required_argument, NULL, LINE_END}, {"rtl-marks", required_argument, NULL, RTL_MARKS},
         {"overwrite", no_argument, NULL, OVERWRITE},
@@ -220,6 +223,7 @@ static int options_read(struct options *options, int argc, char **argv)
         case STREAM: status = stream_read(options, optarg); break;
         case FORCED: options->forced_only = true; break;
         case CLOSED: options->closed_only = true; break;
+        case EVERYWHERE: options->looks_everywhere = true; break;
         case LANGUAGE: options->language = optarg; break;
         case OCR_LANGUAGE: options->ocr_language = optarg; break;
         case FIX_OCR: options->fixes_ocr = true; break;
@@ -301,9 +305,9 @@ static kn_code spec_make(json_t **out, const struct options *options, struct kn_
     json_t *streams = json_array();
     for (int i = 0; i < options->n_streams; i++)
         (void)json_array_append_new(streams, json_integer(options->streams[i]));
-    *out = json_pack("{s:o, s:o, s:b, s:b, s:b, s:s*, s:s*, s:b}", "Sources", sources, "Streams", streams, "ListOnly",
-                     options->lists, "ForcedOnly", options->forced_only, "ClosedOnly", options->closed_only, "Format",
-                     options->format, "OcrLanguage", options->ocr_language, "FixOcr", options->fixes_ocr);
+    *out = json_pack("{s:o, s:o, s:b, s:b, s:b, s:b, s:s*, s:s*, s:b}", "Sources", sources, "Streams", streams, "ListOnly",
+                     options->lists, "ForcedOnly", options->forced_only, "ClosedOnly", options->closed_only,
+                     "LookEverywhere", options->looks_everywhere, "Format", options->format, "OcrLanguage", options->ocr_language, "FixOcr", options->fixes_ocr);
     json_auto_t *work = json_pack("{s:I, s:I, s:b, s:f, s:b}", "ShiftUs", (json_int_t)options->shift_us, "LongestUs",
                                   (json_int_t)options->longest_us, "JoinSimultaneous", options->joins_simultaneous,
                                   "Scale", options->scale, "RemoveHearingImpaired", options->removes_hearing_impaired);
@@ -352,11 +356,15 @@ static void warnings_print(const json_t *files, bool is_list)
 {
     size_t i, k;
     const json_t *file, *warning;
+    const char *told = NULL;
     json_array_foreach(files, i, file)
     {
         const char *source = kn_json_get(file, "Source", "");
         if (json_object_get(file, "Message"))
             (void)fprintf(stderr, "kinora: %s\n", kn_json_get(file, "Message", ""));
+        if (json_object_get(file, "MayHaveMore") && !kn_equal(source, told))
+            (void)fprintf(stderr, "%s: not all of it was looked at; --look-everywhere does\n", source);
+        told = source;
         if (is_list)
             continue; // counted in the table
         json_array_foreach(json_object_get(file, "Warnings"), k, warning)

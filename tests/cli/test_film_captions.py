@@ -158,7 +158,49 @@ class FilmCaptions(unittest.TestCase):
         self.assertEqual(read("late.0.srt").split("\n")[2], "Early")
         times, text = read("late.1.srt").split("\n")[1:3]
         self.assertEqual((times[:8], text), ("00:00:35", "Late"))
-        self.refused("joined.ts", "-o", "one.srt", words=["caption stream 1", "begins while the film goes on"])
+        rows = self.ok("joined.ts", "--list", "--json").json["Files"]
+        self.assertEqual([(r["StreamIndex"], r["Page"]) for r in rows], [(0, "888"), (1, "888")])
+        self.refused("joined.ts", "-o", "one.srt", words=["has 2 caption streams", "no {streamindex}"])
+        # The first that there is begins late, too; nothing more may be met in a film that was looked through.
+        with open("after.ts", "wb") as f:
+            f.write(plain * 2 + self.broadcast("late.ts", 2, [(0.4, 1.2, "Late")], "0x300") + plain)
+        row, = self.ok("after.ts", "--list", "--json").json["Files"]
+        self.assertNotIn("MayHaveMore", row)
+        self.ok("after.ts", "--line-end", "lf", "-o", "after.srt")
+        times, text = read("after.srt").split("\n")[1:3]
+        self.assertEqual((times[:8], text), ("00:01:10", "Late"))
+
+    def test_a_stream_that_the_tables_announce_is_there_however_late_it_begins(self):
+        self.broadcast("announced.ts", 50, [(45, 46, "At last")])
+        row, = self.ok("announced.ts", "--list", "--json").json["Files"]
+        self.assertEqual((row["Language"], row["Page"]), ("eng", "888"))
+        self.ok("announced.ts", "--line-end", "lf", "-o", "announced.srt")
+        self.assertEqual(read("announced.srt").split("\n")[2], "At last")
+
+    def test_a_long_broadcast_is_looked_at_in_places(self):
+        # Longer than what is looked through: one stream lies where it is looked, one between two such places.
+        plain = self.broadcast("without.ts", 35, [])
+        met = self.broadcast("met.ts", 2, [(0.4, 1.2, "Met")], "0x300")
+        unmet = self.broadcast("unmet.ts", 2, [(0.4, 1.2, "Unmet")], "0x400")
+        length = (38 << 20) // len(plain) + 1
+        body = plain * length
+        step = len(body) // 16
+        a, b = ((at + 100_000) // 188 * 188 for at in (step * 8 - step // 8, step * 9 + step // 2))
+        for name, parts in (("long.ts", [body[:a], met, body[a:b], unmet, body[b:]]),
+                            ("missed.ts", [body[:b], unmet, body[b:]])):
+            with open(name, "wb") as f:
+                f.writelines(parts)
+        done = self.ok("long.ts", "--list")
+        self.assertIn("long.ts: not all of it was looked at", done.err)
+        row, = self.ok("long.ts", "--list", "--json").json["Files"]
+        self.assertEqual((row["StreamIndex"], row["MayHaveMore"]), (0, True))
+        self.refused("long.ts", "-o", "one.srt", words=["caption stream 1", "begins while the film goes on"])
+        self.ok("long.ts", "--line-end", "lf", "-o", "long.{streamindex}.srt")
+        self.assertEqual([read(f"long.{i}.srt").split("\n")[2] for i in (0, 1)], ["Met", "Unmet"])
+        self.refused("missed.ts", "-o", "missed.srt", words=["no captions in the beginning and in the places further on"])
+        self.ok("missed.ts", "--look-everywhere", "--line-end", "lf", "-o", "missed.srt")
+        self.assertEqual(read("missed.srt").split("\n")[2], "Unmet")
+        self.assertEqual(len(self.ok("long.ts", "--look-everywhere", "--list", "--json").json["Files"]), 2)
 
     def test_streams_of_a_disc_are_known_by_their_first_picture(self):
         ffmpeg("-f", "lavfi", "-i", "testsrc=s=64x36:r=25:d=40", "-c:v", "mpeg2video", "-b:v", "400k", "disc.vob")

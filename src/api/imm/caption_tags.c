@@ -23,6 +23,7 @@ static const struct tag {
     {"ocr.lang", "OcrLanguage", TEXT},
     {"forcedOnly", "ForcedOnly", TRUTH},
     {"captions.closedOnly", "ClosedOnly", TRUTH},
+    {"captions.lookEverywhere", "LookEverywhere", TRUTH},
     {"captions.shift", "ShiftUs", SECONDS},
     {"captions.scale", "Scale", FACTOR},
     {"captions.removeHearingImpaired", "RemoveHearingImpaired", TRUTH},

@@ -5,6 +5,7 @@
  *     ocr.lang                        in which language captions made of pictures are read (deu, eng+fra)
  *     forcedOnly                      "true": what is shown although captions are off
  *     captions.closedOnly             "true": the closed captions inside the pictures
+ *     captions.lookEverywhere         "true": a film is read to its end for captions that begin late
  *     captions.shift                  seconds that everything comes later; negative: earlier
  *     captions.scale                  factor of all times
  *     captions.removeHearingImpaired  "true": without sounds and names

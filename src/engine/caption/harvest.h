@@ -44,6 +44,7 @@ struct kn_harvest_packet {
 struct kn_harvest_facts {
     const char *container; // "Matroska", "MP4", or libavformat's name
     bool is_indexed;       // an index said where the captions are; false: the whole file was gone through
+    bool is_partly_known;  // a broadcast: a stream that begins where nobody looked is met while reading
     int64_t start_us;      // where the media begins, already taken off every packet's time
     int64_t end_us;        // where it ends, from the same beginning; KN_NO_TIME when unknown
     int width_px, height_px; // of the first picture track; 0 when there is none

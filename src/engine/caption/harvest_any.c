@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/strings.h"
+#include "engine/caption/harvest_ahead.h"
 #include "engine/caption/harvest_cc.h"
 #include "engine/caption/harvest_part.h"
 #include "engine/caption/hls.h"
@@ -23,7 +24,8 @@
 #include "engine/caption/vobsub.h"
 #include "engine/media/input.h"
 
-// How much of a film is read in search of closed captions, whatever its clock says.
+// How much of a film is read in search of closed captions, whatever its clock says. A broadcast that is no larger is
+// looked through.
 #define LOOK_BYTES (32ll * 1024 * 1024)
 // A program stream (a DVD's) has no table of its streams: all of it is gone through, unless its captions are more than
 // anyone keeps waiting. A DVD has some 20 MiB.
@@ -79,6 +81,8 @@ struct any {
     int n_pages, n_found;
     bool *is_undeclared;       // owned, by stream: its pages are found by looking
     bool has_undeclared, is_looking;
+    bool looks_everywhere;  // the caller wants it
+    bool is_looked_through; // a broadcast, to its end
     bool names_no_streams; // the container has no table of its streams: they are met with their first packets
     int64_t n_waiting_bytes; // of all packets that were read while looking
     int64_t reached_us; // the latest time that was read
@@ -487,11 +491,23 @@ static bool must_look_on(const struct any *any, int64_t from)
 {
     if (any->is_at_end)
         return false;
-    if (any->names_no_streams)
+    if (any->names_no_streams || any->is_looked_through)
         return any->n_waiting_bytes < MAX_WAITING_BYTES;
     const AVIOContext *io = any->input->format->pb;
-    return ((any->pictures.stream_index >= 0 && any->pictures.track < 0) || any->has_undeclared) &&
-        any->reached_us < KN_HARVEST_LOOK_US && (!io || io->pos - from < LOOK_BYTES);
+    const bool looks_for_more = (any->pictures.stream_index >= 0 && any->pictures.track < 0) || any->has_undeclared;
+    if (any->looks_everywhere)
+        return looks_for_more && any->n_waiting_bytes < MAX_WAITING_BYTES;
+    return looks_for_more && any->reached_us < KN_HARVEST_LOOK_US && (!io || io->pos - from < LOOK_BYTES);
+}
+
+// Streams that a broadcast begins with later: places of a long one are looked at before its packets are taken.
+static kn_code look_ahead(struct any *any, struct kn_error *err)
+{
+    if (!kn_ahead_can_look(any->input))
+        return KN_OK;
+    any->is_looked_through = any->looks_everywhere || any->input->size_bytes <= LOOK_BYTES;
+    any->harvest->facts.is_partly_known = !any->is_looked_through;
+    return any->is_looked_through ? KN_OK : kn_ahead_look(any->input, err);
 }
 
 // Closed captions in pictures, pages of teletext that nobody declared, and streams without a table.
@@ -605,6 +621,7 @@ static kn_code open_with_libavformat(struct kn_harvest *harvest, const char *uri
         return kn_fail(err, KN_ENOMEM, "no memory to open '%s'", uri);
     any->harvest = harvest;
     any->damaged_us = -2 * DAMAGE_US;
+    any->looks_everywhere = env->looks_everywhere;
     kn_code rc = kn_input_open(&any->input, uri, env, err);
     if (rc != KN_OK)
         return rc;
@@ -616,7 +633,9 @@ static kn_code open_with_libavformat(struct kn_harvest *harvest, const char *uri
         kn_input_stream(any->input, AVMEDIA_TYPE_VIDEO, 0) || kn_input_stream(any->input, AVMEDIA_TYPE_AUDIO, 0))
         facts->start_us = kn_input_start_us(any->input);
     facts->end_us = kn_input_duration_us(any->input);
-    rc = add_tracks(any, err);
+    rc = look_ahead(any, err);
+    if (rc == KN_OK)
+        rc = add_tracks(any, err);
     if (rc == KN_OK)
         rc = look_inside(any, err);
     if (rc != KN_OK)

@@ -7,6 +7,9 @@
  * A picture stream with closed captions is one track of codec KN_CAPTION_CEA608 behind the others; its
  * packets are cc_data triplets of all channels, in the order they are shown. They are looked for in the
  * first KN_HARVEST_LOOK_US of a film that has no caption tracks of its own, or is neither Matroska nor MP4.
+ *
+ * A broadcast (MPEG-TS) may begin with streams at any time: a short one is looked through, of a long one places are
+ * looked at beforehand (harvest_ahead.h; facts.is_partly_known). `env->looks_everywhere` looks through all of it.
  */
 #include "base/time.h"
 #include "engine/caption/harvest.h"

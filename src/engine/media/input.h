@@ -23,6 +23,7 @@ struct kn_input_env {
     kn_code (*open)(void *impl, const char *uri, struct kn_source **out, struct kn_error *err);
     void *impl;
     const atomic_bool *stop; // borrowed, may be NULL: reading ends with KN_ECANCELED once true
+    bool looks_everywhere; // engine/caption: what may begin late in a film is looked for in all of it
     bool is_known; // no packet is looked into beforehand: the caller knows what the tracks are
 };
 

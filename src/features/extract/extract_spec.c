@@ -113,6 +113,8 @@ static kn_code fields_load(struct kn_extract_spec *spec, const json_t *object, s
     if (rc == KN_OK)
         rc = kn_json_bool(object, "ClosedOnly", "", &spec->closed_only, err);
     if (rc == KN_OK)
+        rc = kn_json_bool(object, "LookEverywhere", "", &spec->looks_everywhere, err);
+    if (rc == KN_OK)
         rc = kn_json_bool(object, "IgnoreMissing", "", &spec->ignores_missing, err);
     if (rc == KN_OK)
         rc = streams_load(spec, object, err);

@@ -5,8 +5,9 @@
  *   { "Sources": [ {"Uri", "Target", "TargetMany", "Language"} ],   targets may hold {autoext}, {streamindex};
  *                                                    TargetMany: instead of Target when a film gives several
  *     "Format": "srt"|"webvtt"|"ass",
- *     "ListOnly": false, "Streams": [0, 2], "ForcedOnly": false, "ClosedOnly": false,   these and the next for films
+ *     "ListOnly": false, "Streams": [0, 2], "ForcedOnly": false, "ClosedOnly": false,   these and the next two for films
  *     "IgnoreMissing": false,                        numbers in Streams that the film does not have
+ *     "LookEverywhere": false,                       for streams and closed captions that begin late
  *     "ShiftUs": 0, "Scale": 1.0, "RemoveHearingImpaired": false,
  *     "LongestUs": 0, "JoinSimultaneous": false,     what nobody ends lasts at most so long (0: 8 s, pictures 10 s)
  *     "OcrLanguage": "eng", "FixOcr": false,                            of captions made of pictures
@@ -20,7 +21,7 @@
  *                          {"Kind": "extract", "Item": "ExtractSubtitleImage", "Seconds"} ] }   what was delivered
  * A film has a row for each stream, with "StreamIndex", "ContainerIndex", "CodecName", "Title", "Default",
  * "Forced" (also when every one of its cues is), "HearingImpaired", "Channel" (CC1-CC4); what failed has "Code" and
- * "Message". "ForcedCues" counts those that are forced by themselves, if there are any. One
+ * "Message"; "MayHaveMore" is true when the film was listed without a look at all of it. "ForcedCues" counts those that are forced by themselves, if there are any. One
  * made of pictures also has "Pictures", "Unread" (those of which nothing could be read) and "Confidence", 0 to 1.
  */
 #include <stdbool.h>
@@ -61,6 +62,7 @@ struct kn_extract_spec {
     bool fixes_ocr;
     bool joins_simultaneous; // SubRip: captions of the same times become one
     bool ignores_missing; // of `streams`, those that are not there
+    bool looks_everywhere; // of a film: all of it is read for captions that begin late
     bool closed_only; // of a film: the closed captions inside its pictures, and in tracks of such
     bool forced_only; // of a film: the streams marked as forced, and of the others the cues marked so
 };

@@ -223,7 +223,9 @@ static kn_code streams_begin(struct film *film, int *out_n_begun, struct kn_erro
     const struct kn_harvest_track *tracks = kn_harvest_tracks(film->harvest, &n);
     *out_n_begun = 0;
     if (n == 0)
-        return kn_fail_as(err, KN_EMEDIA, "NoCaptionStream", "'%s' has no captions", film->source->uri);
+        return kn_fail_as(err, KN_EMEDIA, "NoCaptionStream", "'%s' has no captions%s", film->source->uri,
+                          kn_harvest_facts(film->harvest).is_partly_known
+                              ? " in the beginning and in the places further on that were looked at" : "");
     for (size_t i = 0; i < film->spec->n_streams && !film->spec->ignores_missing; i++)
         if (film->spec->streams[i] >= n)
             return kn_fail(err, KN_EINVAL, "'%s' has %d caption streams, from 0: there is no %d",
@@ -351,6 +353,8 @@ static json_t *row_new(json_t *files, const struct film *film, const struct stre
                             facts->title && kn_is_utf8(facts->title, strlen(facts->title)) ? facts->title : NULL,
                             "Default", facts->is_default, "Forced", facts->is_forced, "HearingImpaired",
                             facts->is_hearing_impaired);
+    if (row && film->spec->lists_only && kn_harvest_facts(film->harvest).is_partly_known)
+        (void)json_object_set_new(row, "MayHaveMore", json_true());
     char page[8];
     (void)snprintf(page, sizeof(page), "%X", (unsigned)facts->page);
     if (row && facts->page)
@@ -458,7 +462,8 @@ kn_code kn_film_extract(struct kn_context *context, const struct kn_extract_spec
                         struct kn_error *err)
 {
     kn_auto(film_clear) struct film film = {.context = context, .spec = spec, .source = source};
-    const struct kn_input_env env = {.open = context_open, .impl = context};
+    const struct kn_input_env env = {.open = context_open, .impl = context,
+                                     .looks_everywhere = spec->looks_everywhere};
     *out_n_good = 0;
     int n_begun = 0;
     kn_code rc = spec->closed_only ? kn_harvest_open_inside(&film.harvest, source->uri, &env, err)

@@ -270,8 +270,68 @@ class FilmCaptions(unittest.TestCase):
             self.assertIn("00:00:00.500 --> 00:00:01.000 line:0\nOne", text, name)
             self.assertIn("00:00:01.000 --> 00:00:01.500\nCut\n\n00:00:01.500 --> 00:00:02.500\nTwo", text, name)
         write("outside.m3u8", "#EXTM3U\n#EXTINF:1,\n../secret.vtt\n#EXT-X-ENDLIST\n")
-        done = self.ok("outside.m3u8", "-o", "outside.vtt")
-        self.assertIn("may name only what lies beside it", done.err)
+        self.refused("outside.m3u8", "-o", "outside.vtt", words=["none of its 1 segments", "may name only what lies beside it"])
+
+    def sealed(self, name, text, key, iv):
+        """A file as EXT-X-KEY METHOD=AES-128 has it; key and iv in hexadecimal digits."""
+        write(name, text)
+        ffmpeg("-f", "data", "-i", name, "-map", "0", "-c", "copy", "-f", "data", "-encryption_key", key, "-encryption_iv", iv,
+               "crypto:" + name)
+
+    def test_encrypted_webvtt_of_a_playlist_is_read(self):
+        first, second, iv = "000102030405060708090a0b0c0d0e0f", "f" * 32, "10" * 16
+        for name, key in (("first.key", first), ("second.key", second)):
+            with open(name, "wb") as f:
+                f.write(bytes.fromhex(key))
+        text = "WEBVTT\n\n00:00:0{0}.000 --> 00:00:0{0}.500\nPart {0}\n"
+        write("e0.vtt", text.format(0))
+        # The number of the segment is the IV where the playlist names none.
+        self.sealed("e1.vtt", text.format(1), first, f"{41:032x}")
+        self.sealed("e2.vtt", text.format(2), first, f"{42:032x}")
+        self.sealed("e3.vtt", text.format(3), second, iv)
+        self.sealed("e4.vtt", text.format(4), second, f"{4:032x}")
+        with open("e3.vtt", "rb") as a, open("e4.vtt", "rb") as b:
+            parts = a.read(), b.read()
+        with open("e34.vtt", "wb") as f:
+            f.write(b"".join(parts))
+        head = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:40\n"
+        body = ("#EXTINF:1,\ne0.vtt\n#EXT-X-KEY:METHOD=AES-128,URI=\"first.key\"\n#EXTINF:1,\ne1.vtt\n#EXTINF:1,\ne2.vtt\n"
+                f"#EXT-X-KEY:METHOD=AES-128,URI=\"second.key\",IV=0x{iv},KEYFORMAT=\"identity\"\n"
+                "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"skd://x\",KEYFORMAT=\"com.apple.streamingkeydelivery\"\n"
+                f"#EXT-X-BYTERANGE:{len(parts[0])}@0\n#EXTINF:1,\ne34.vtt\n"
+                f"#EXT-X-KEY:METHOD=AES-128,URI=\"second.key\",IV=0X4\n#EXT-X-BYTERANGE:{len(parts[1])}\n#EXTINF:1,\ne34.vtt\n"
+                "#EXT-X-KEY:METHOD=NONE\n#EXTINF:1,\ne5.vtt\n#EXT-X-ENDLIST\n")
+        write("e5.vtt", text.format(5))
+        write("sealed.m3u8", head + body)
+        done = self.ok("sealed.m3u8", "-o", "sealed.vtt")
+        self.assertEqual(done.err, "")
+        for n in range(6):
+            self.assertIn(f"00:00:0{n}.000 --> 00:00:0{n}.500\nPart {n}\n", read("sealed.vtt"))
+        # A wrong key, one that is none, and one that is not there: what is in the clear is read.
+        write("short.key", "short")
+        for key, words in (("second.key", "its key or IV is another"), ("short.key", "has 5 bytes, not 16"),
+                           ("none.key", "its key cannot be had")):
+            write("other.m3u8", head + body.replace("first.key", key))
+            done = self.ok("other.m3u8", "--overwrite", "-o", "other.vtt")
+            self.assertIn("segment 1 is left out", done.err)
+            self.assertIn(words, done.err)
+            self.assertEqual(read("other.vtt").count("-->"), 4)
+
+    def test_renditions_whose_keys_nobody_gives_away_fail_alone(self):
+        for name, line in (("sample", 'METHOD=SAMPLE-AES,URI="first.key"'),
+                           ("drm", 'METHOD=AES-128,URI="skd://x",KEYFORMAT="com.widevine"')):
+            write(name + ".m3u8", f"#EXTM3U\n#EXT-X-KEY:{line}\n#EXTINF:1,\nplain.vtt\n#EXT-X-ENDLIST\n")
+        write("plain.vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\nOpen\n")
+        write("open.m3u8", "#EXTM3U\n#EXTINF:1,\nplain.vtt\n#EXT-X-ENDLIST\n")
+        write("all.m3u8", "#EXTM3U\n" + "".join(f'#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="t",NAME="{n}",URI="{n}.m3u8"\n'
+                                              for n in ("sample", "open", "drm")))
+        done = support.run("captions", "all.m3u8", "-o", "all.{streamindex}.vtt")
+        self.assertEqual(done.status, 1)
+        self.assertIn("caption stream 0: none of its 1 segments can be read", done.err)
+        self.assertIn("encrypted by 'SAMPLE-AES'", done.err)
+        self.assertIn("encrypted by 'AES-128, com.widevine'", done.err)
+        self.assertIn("Open", read("all.1.vtt"))
+        self.assertFalse(os.path.exists("all.0.vtt"))
 
     def test_sixty_four_streams_come_out_at_once(self):
         maps = [word for i in range(64) for word in ("-map", "1")]

@@ -30,7 +30,8 @@ struct kn_harvest_track {
     struct kn_caption_track facts; // `title` is borrowed from the harvest
     int number;                    // among the film's captions, from 0
     bool is_chosen;                // kn_harvest_choose(), or met while reading; read-only
-    const char *refusal;           // why its packets cannot be had, a sentence; NULL when they can
+    const char *refusal;           // why its packets cannot be had, a sentence; NULL when they can. Of HLS, it may
+                                   // be known only behind the last packet
     const uint8_t *private_bytes;  // what kn_caption_begin() wants: borrowed from the harvest
     size_t n_private;
     int width_px, height_px;       // of the frame it was made for; 0 when the file does not say

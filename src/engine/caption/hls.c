@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * A rendition is read as a whole when its first caption is asked for: its segments' cues become one list, on
- * one clock, and the list's cues packets.
+ * one clock, and the list's cues packets. Where they are encrypted (EXT-X-KEY), in a way that nothing here reads, that
+ * is known only then, and the track is refused.
  */
 #include "engine/caption/hls.h"
 
@@ -15,6 +16,7 @@
 #include "base/strings.h"
 #include "engine/caption/finish.h"
 #include "engine/caption/harvest_part.h"
+#include "engine/caption/hls_line.h"
 #include "engine/caption/text.h"
 #include "engine/caption/vtt.h"
 
@@ -22,9 +24,10 @@
 #define MAX_PLAYLIST_BYTES (16 * 1024 * 1024)
 // Segments of one rendition.
 #define MAX_SEGMENTS 100000
+// A key has 16.
+#define MAX_KEY_BYTES 1024
 // How far back a cue is looked for that the segment before had too.
 #define LOOK_BACK 32
-#define CLOCK_HZ 90000
 #define CLOCK_BITS 33
 
 struct rendition {
@@ -62,19 +65,29 @@ static void hls_free(struct hls **hls)
 }
 
 /* ---- files ---- */
-static kn_code source_load(struct hls *hls, struct kn_source *source, size_t max, struct kn_buf *out, struct kn_error *err)
+// What of a file is wanted, and how it is encrypted.
+struct part {
+    int64_t start, end; // bytes; end -1: to its end
+    bool is_encrypted;
+    struct kn_aes_span span;
+};
+
+static kn_code source_load(struct hls *hls, struct kn_source *source, const struct part *part, size_t max,
+                           struct kn_buf *out, struct kn_error *err)
 {
-    char part[64 * 1024];
-    for (int64_t at = 0;;) {
+    char bytes[64 * 1024];
+    const int64_t start = part ? part->start : 0, end = part && part->end >= 0 ? part->end : INT64_MAX;
+    for (int64_t at = start;;) {
         size_t got = 0;
-        const kn_code rc = kn_source_read_at(source, at, part, sizeof(part), &got, err);
+        const size_t n = end - at < (int64_t)sizeof(bytes) ? (size_t)(end - at) : sizeof(bytes);
+        const kn_code rc = n > 0 ? kn_source_read_at(source, at, bytes, n, &got, err) : KN_OK;
         if (rc != KN_OK || got == 0)
             return rc != KN_OK || kn_buf_ok(out) ? rc : kn_fail(err, KN_ENOMEM, "no memory for '%s'", source->uri);
         at += (int64_t)got;
         hls->n_bytes_read += (int64_t)got;
-        if ((size_t)at > max)
+        if ((size_t)(at - start) > max)
             return kn_fail_as(err, KN_EMEDIA, "ResourceContentBad", "'%s' is larger than %zu MiB", source->uri, max >> 20);
-        kn_buf_add(out, part, got);
+        kn_buf_add(out, bytes, got);
     }
 }
 
@@ -96,8 +109,9 @@ static char *address_of(const struct hls *hls, const char *from, const char *ref
     return uri && word[0] != '/' && kn_input_may_refer(hls->uri, uri) ? KN_TAKE(uri) : NULL;
 }
 
+// `part` may be NULL: all of it, as it is.
 static kn_code address_load(struct hls *hls, const char *from, const char *reference, size_t n_reference, size_t max,
-                            struct kn_buf *out, struct kn_error *err)
+                            const struct part *part, struct kn_buf *out, struct kn_error *err)
 {
     kn_auto(kn_free) char *uri = address_of(hls, from, reference, n_reference);
     if (!uri)
@@ -105,8 +119,10 @@ static kn_code address_load(struct hls *hls, const char *from, const char *refer
                           "the playlist '%s' names '%.*s', and may name only what lies beside it and http(s) addresses",
                           from, (int)(n_reference < 200 ? n_reference : 200), reference);
     kn_auto(kn_source_free) struct kn_source *source = NULL;
-    const kn_code rc = hls->env.open(hls->env.impl, uri, &source, err);
-    return rc == KN_OK ? source_load(hls, source, max, out, err) : rc;
+    kn_code rc = hls->env.open(hls->env.impl, uri, &source, err);
+    if (rc == KN_OK && part && part->is_encrypted)
+        rc = kn_aes_source_new(&source, KN_TAKE(source), &part->span, err);
+    return rc == KN_OK ? source_load(hls, source, part, max, out, err) : rc;
 }
 
 /* ---- segments ---- */
@@ -195,36 +211,152 @@ static kn_code segment_read(struct hls *hls, struct rendition *rendition, const 
     return KN_OK;
 }
 
-// A segment that cannot be had is a note; the others are read.
-static kn_code rendition_read(struct kn_harvest *harvest, struct hls *hls, struct rendition *rendition, struct kn_error *err)
+// What a media playlist has said so far of the segment that comes next.
+struct media {
+    struct kn_hls_key key;
+    unsigned char key_bytes[KN_AES_BLOCK];
+    kn_code key_rc;            // whether they could be had
+    struct kn_error key_error; // why not
+    bool is_key_loaded, is_key_new; // of `key`; since the segment before
+    int64_t range_start, range_end; // of the next segment, or where the range before ended
+    bool has_range;
+    uint64_t sequence;
+    int n_read, n_lost;
+    struct kn_error lost; // why the first was
+};
+
+static void media_clear(struct media *media)
 {
+    kn_hls_key_clear(&media->key);
+}
+
+// Several keys may stand before a segment, for several systems to choose from: the one that can be had is meant.
+static void key_take(struct media *media, struct kn_line line)
+{
+    kn_auto(kn_hls_key_clear) struct kn_hls_key key = {0};
+    kn_hls_key_read(&key, line);
+    if (media->is_key_new && media->key.method == KN_HLS_AES_128 && key.method == KN_HLS_FOREIGN)
+        return;
+    media->is_key_loaded = media->is_key_loaded && kn_equal(media->key.uri, key.uri);
+    media->is_key_new = true;
+    kn_hls_key_clear(&media->key);
+    media->key = key;
+    key = (struct kn_hls_key){0};
+}
+
+static void tag_take(struct media *media, struct kn_line line)
+{
+    static const char sequence[] = "#EXT-X-MEDIA-SEQUENCE:";
+    if (kn_line_begins(line, "#EXT-X-KEY:"))
+        key_take(media, line);
+    else if (kn_line_begins(line, "#EXT-X-BYTERANGE:"))
+        media->has_range = kn_hls_range_read(line, &media->range_start, &media->range_end);
+    else if (kn_line_begins(line, sequence) && media->n_read + media->n_lost == 0)
+        media->sequence = strtoull(line.text + sizeof(sequence) - 1, NULL, 10); // a line ends before its text does
+}
+
+static kn_code key_load(struct hls *hls, const char *from, struct media *media)
+{
+    struct kn_error *err = &media->key_error;
+    kn_auto(kn_buf_clear) struct kn_buf bytes = {0};
+    if (media->is_key_loaded)
+        return media->key_rc;
+    media->is_key_loaded = true;
+    media->key_error = (struct kn_error){0};
+    const char *uri = media->key.uri;
+    kn_code rc = uri ? address_load(hls, from, uri, strlen(uri), MAX_KEY_BYTES, NULL, &bytes, err)
+                     : kn_fail(err, KN_EMEDIA, "EXT-X-KEY names none");
+    if (rc == KN_OK && bytes.len != KN_AES_BLOCK)
+        rc = kn_fail(err, KN_EMEDIA, "'%.200s' has %zu bytes, not %d", uri, bytes.len, KN_AES_BLOCK);
+    if (rc == KN_OK)
+        memcpy(media->key_bytes, bytes.data, KN_AES_BLOCK);
+    else
+        (void)kn_error_prefix(err, "its key cannot be had");
+    return media->key_rc = rc;
+}
+
+static bool begins_as_webvtt(const struct kn_buf *bytes)
+{
+    const size_t mark = bytes->len >= 3 && memcmp(bytes->data, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+    return bytes->len == 0 || (bytes->len >= mark + 6 && memcmp(bytes->data + mark, "WEBVTT", 6) == 0);
+}
+
+// The segment that `line` names, in the clear.
+static kn_code segment_load(struct hls *hls, const char *from, struct media *media, struct kn_line line,
+                            struct kn_buf *out, struct kn_error *err)
+{
+    struct part part = {.start = media->has_range ? media->range_start : 0,
+                        .end = media->has_range ? media->range_end : -1,
+                        .is_encrypted = media->key.method == KN_HLS_AES_128};
+    if (part.is_encrypted) {
+        const kn_code rc = key_load(hls, from, media);
+        if (rc != KN_OK) {
+            *err = media->key_error;
+            return rc;
+        }
+        part.span = (struct kn_aes_span){.start = part.start, .end = part.end};
+        memcpy(part.span.key, media->key_bytes, KN_AES_BLOCK);
+        kn_hls_key_iv(&media->key, media->sequence, part.span.iv);
+        part.end = -1; // the span ends by itself
+    }
+    const kn_code rc = address_load(hls, from, line.text, line.n, KN_MAX_CAPTION_BYTES, &part, out, err);
+    if (rc == KN_OK && part.is_encrypted && !begins_as_webvtt(out))
+        return kn_fail(err, KN_EMEDIA, "'%.*s' is no WebVTT when it is decrypted: its key or IV is another",
+                       (int)(line.n < 200 ? line.n : 200), line.text);
+    return rc;
+}
+
+static kn_code segment_take(struct hls *hls, struct rendition *rendition, struct media *media, struct kn_line line,
+                            struct kn_error *err)
+{
+    kn_auto(kn_buf_clear) struct kn_buf segment = {0};
+    kn_code rc = segment_load(hls, rendition->uri, media, line, &segment, err);
+    rendition->n_bytes += segment.len;
+    if (rc == KN_OK && rendition->n_bytes > KN_MAX_CAPTION_BYTES)
+        rc = kn_fail(err, KN_ELIMIT, "more than %d MiB of captions", KN_MAX_CAPTION_BYTES >> 20);
+    return rc == KN_OK ? segment_read(hls, rendition, &segment, err) : rc;
+}
+
+// A segment that cannot be had is a note; the others are read. When none can, the track is refused.
+static kn_code rendition_read(struct kn_harvest *harvest, struct hls *hls, int number, struct kn_error *err)
+{
+    struct rendition *rendition = &hls->renditions[number];
     kn_auto(kn_buf_clear) struct kn_buf playlist = {0};
+    kn_auto(media_clear) struct media media = {0};
+    const char **refusal = &harvest->tracks[number].refusal;
     rendition->is_read = true;
-    kn_code rc = address_load(hls, hls->uri, rendition->uri, strlen(rendition->uri), MAX_PLAYLIST_BYTES, &playlist, err);
+    kn_code rc = address_load(hls, hls->uri, rendition->uri, strlen(rendition->uri), MAX_PLAYLIST_BYTES, NULL, &playlist,
+                              err);
     struct kn_lines lines = kn_lines_of(kn_buf_text(&playlist), playlist.len);
     struct kn_line line;
-    for (int n = 0; rc == KN_OK && n < MAX_SEGMENTS && kn_lines_next(&lines, &line);) {
+    while (rc == KN_OK && media.n_read + media.n_lost < MAX_SEGMENTS && kn_lines_next(&lines, &line)) {
         line = kn_line_trim(line);
+        if (line.n > 0 && line.text[0] == '#')
+            tag_take(&media, line);
         if (line.n == 0 || line.text[0] == '#')
             continue;
         if (hls->env.stop && atomic_load_explicit(hls->env.stop, memory_order_relaxed))
             return kn_fail(err, KN_ECANCELED, "stopped");
-        kn_auto(kn_buf_clear) struct kn_buf segment = {0};
         struct kn_error reason = {0};
-        rc = address_load(hls, rendition->uri, line.text, line.n, KN_MAX_CAPTION_BYTES, &segment, &reason);
-        rendition->n_bytes += segment.len;
-        if (rc == KN_OK && rendition->n_bytes > KN_MAX_CAPTION_BYTES)
-            rc = kn_fail(&reason, KN_ELIMIT, "more than %d MiB of captions", KN_MAX_CAPTION_BYTES >> 20);
-        if (rc == KN_OK)
-            rc = segment_read(hls, rendition, &segment, &reason);
-        if (rc == KN_EMEDIA || rc == KN_ENOTFOUND) {
-            kn_harvest_warn(harvest, "segment %d is left out: %s", n, reason.message);
-            rc = KN_OK;
-        }
-        if (rc != KN_OK)
+        rc = media.key.method == KN_HLS_FOREIGN
+            ? kn_fail(&reason, KN_EMEDIA, "it is encrypted by '%s', and only AES-128 with a key by URI can be read",
+                      media.key.name)
+            : segment_take(hls, rendition, &media, line, &reason);
+        const bool is_lost = rc == KN_EMEDIA || rc == KN_ENOTFOUND;
+        if (rc != KN_OK && !is_lost)
             return kn_fail(err, rc, "%s", reason.message);
-        n++;
+        if (is_lost)
+            kn_harvest_warn(harvest, "segment %d is left out: %s", media.n_read + media.n_lost, reason.message);
+        if (is_lost && media.n_lost++ == 0)
+            media.lost = reason;
+        media.n_read += !is_lost;
+        media.sequence++;
+        media.is_key_new = media.has_range = false;
+        rc = KN_OK;
     }
+    if (media.n_read == 0 && media.n_lost > 0)
+        *refusal = kn_arena_printf(&harvest->arena, "none of its %d segments can be read: of the first, %s", media.n_lost,
+                                   media.lost.message);
     return rc;
 }
 
@@ -243,7 +375,7 @@ static kn_code hls_next(struct kn_harvest *harvest, struct kn_harvest_packet *ou
         struct rendition *rendition = &hls->renditions[hls->at];
         if (!kn_harvest_wants(harvest, hls->at))
             continue;
-        const kn_code rc = rendition->is_read ? KN_OK : rendition_read(harvest, hls, rendition, err);
+        const kn_code rc = rendition->is_read ? KN_OK : rendition_read(harvest, hls, hls->at, err);
         if (rc != KN_OK)
             return rc;
         if (hls->next_cue >= rendition->list.n_cues)
@@ -273,29 +405,9 @@ static void hls_count(const struct kn_harvest *harvest, struct kn_harvest_facts 
 }
 
 /* ---- playlists ---- */
-// An attribute's value without its quotes, malloc'd; NULL when it is not there.
-static char *attribute(struct kn_line line, const char *name)
-{
-    const size_t n_name = strlen(name);
-    const char *at = memchr(line.text, ':', line.n), *end = line.text + line.n;
-    while (at && ++at < end) {
-        const char *equals = memchr(at, '=', (size_t)(end - at));
-        if (!equals)
-            return NULL;
-        const bool is_quoted = equals + 1 < end && equals[1] == '"';
-        const char *value = equals + 1 + is_quoted;
-        const char *stop = memchr(value, is_quoted ? '"' : ',', (size_t)(end - value));
-        stop = stop ? stop : end;
-        if ((size_t)(equals - at) == n_name && strncmp(at, name, n_name) == 0)
-            return strndup(value, (size_t)(stop - value));
-        at = memchr(stop, ',', (size_t)(end - stop));
-    }
-    return NULL;
-}
-
 static bool is_yes(struct kn_line line, const char *name)
 {
-    kn_auto(kn_free) char *value = attribute(line, name);
+    kn_auto(kn_free) char *value = kn_hls_attribute(line, name);
     return kn_equal(value, "YES");
 }
 
@@ -311,9 +423,9 @@ static kn_code add_rendition(struct kn_harvest *harvest, struct hls *hls, const 
         return kn_fail(err, KN_ENOMEM, "no memory for a rendition");
     hls->renditions = grown;
     grown[hls->n_renditions++] = (struct rendition){.uri = kn_arena_strdup(&harvest->arena, uri)};
-    kn_auto(kn_free) char *language = attribute(line, "LANGUAGE");
-    kn_auto(kn_free) char *name = attribute(line, "NAME");
-    kn_auto(kn_free) char *characteristics = attribute(line, "CHARACTERISTICS");
+    kn_auto(kn_free) char *language = kn_hls_attribute(line, "LANGUAGE");
+    kn_auto(kn_free) char *name = kn_hls_attribute(line, "NAME");
+    kn_auto(kn_free) char *characteristics = kn_hls_attribute(line, "CHARACTERISTICS");
     struct kn_caption_track *facts = &track->facts;
     facts->stream_index = track->number;
     facts->codec = KN_CAPTION_WEBVTT;
@@ -351,8 +463,8 @@ static kn_code playlist_read(struct kn_harvest *harvest, struct hls *hls, const 
         *out_is_master = *out_is_master || kn_line_begins(line, "#EXT-X-STREAM-INF") || kn_line_begins(line, "#EXT-X-MEDIA:");
         if (!kn_line_begins(line, "#EXT-X-MEDIA:"))
             continue;
-        kn_auto(kn_free) char *type = attribute(line, "TYPE");
-        kn_auto(kn_free) char *uri = attribute(line, "URI");
+        kn_auto(kn_free) char *type = kn_hls_attribute(line, "TYPE");
+        kn_auto(kn_free) char *uri = kn_hls_attribute(line, "URI");
         kn_auto(kn_free) char *address = kn_equal(type, "SUBTITLES") && uri ? address_of(hls, hls->uri, uri, strlen(uri)) : NULL;
         if (address)
             rc = add_rendition(harvest, hls, address, line, err);
@@ -397,7 +509,7 @@ kn_code kn_hls_captions_open(struct kn_harvest **out_harvest, struct kn_source *
     if (!hls->uri)
         return kn_fail(err, KN_ENOMEM, "no memory to open '%s'", source->uri);
     bool is_master = false;
-    rc = source_load(hls, source, MAX_PLAYLIST_BYTES, &text, err);
+    rc = source_load(hls, source, NULL, MAX_PLAYLIST_BYTES, &text, err);
     if (rc == KN_OK)
         rc = playlist_read(harvest, hls, &text, &is_master, err);
     if (rc != KN_OK || harvest->n_tracks == 0)

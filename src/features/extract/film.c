@@ -313,6 +313,8 @@ static bool stream_end(struct film *film, struct stream *stream)
 {
     const int64_t end_us = kn_harvest_facts(film->harvest).end_us;
     size_t n_cues = 0;
+    if (stream->n_lists > 0 && stream->track->refusal && stream->error.code == KN_OK)
+        (void)kn_fail(&stream->error, KN_EUNSUP, "caption stream %d: %s", stream->track->number, stream->track->refusal);
     for (int i = 0; i < stream->n_lists && stream->error.code == KN_OK; i++) {
         struct kn_cue_list *list = &stream->lists[i];
         const kn_code rc = stream->ocr ? kn_ocr_stream_end(stream->ocr, end_us, &stream->error)

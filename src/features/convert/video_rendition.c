@@ -62,12 +62,17 @@ static kn_code rendition_packet(void *impl, AVPacket *packet, struct kn_error *e
     return rendition_hold(r, packet, err);
 }
 
-// MP4 measures a track by decoding times. Where pictures are missing or the rate varies, these end
-// earlier than the pictures, by what reordering delays them; the last packet makes up for it.
+// MP4 measures a track by decoding times. Where pictures are missing or the rate varies, these end earlier than the
+// pictures, by what reordering delays them; the last packet makes up for it: it is decoded when it is shown, and lasts
+// until the film ends.
 static kn_code rendition_write_last(struct kn_video_rendition *r, struct kn_error *err)
 {
-    const int64_t length = av_rescale_q(r->end_us, microseconds, r->time_base);
-    r->held->duration = FFMAX(r->held->duration, length - (r->held->dts - r->first_dts));
+    const int64_t end = av_rescale_q(r->end_us, microseconds, r->time_base);
+    AVPacket *last = r->held;
+    if (last->data && end - (last->dts - r->first_dts) > last->duration) {
+        last->dts = FFMAX(last->dts, last->pts);
+        last->duration = FFMAX(last->duration, end - last->pts);
+    }
     return rendition_write_held(r, err);
 }
 

@@ -56,6 +56,18 @@ class Pictures(ConvertCase):
         for a, b in zip(before, after):
             self.assertAlmostEqual(a - before[0], b, delta=0.002)
 
+    def test_a_film_of_varying_rate_ends_with_its_last_picture(self):
+        # Nothing is alike in noise, so that the last picture shown is the last one coded as well.
+        ffmpeg("-f", "lavfi", "-i", "nullsrc=s=160x90:r=25:d=2,geq=random(1)*255:128:128", "-vf",
+               "select='lt(n,20)+not(mod(n,5))'", "-vsync", "vfr", "-c:v", "ffv1", "noise.mkv")
+        self.done([output("e.mp4", audio=None), output("e.mkv", "mkv", audio=None), output("e.ts", "ts", audio=None)],
+                  ["noise.mkv"])
+        for made in ("e.mp4", "e.mkv", "e.ts"):
+            lasts = float(sh("ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", made))
+            self.assertAlmostEqual(lasts, 1.84, delta=0.02, msg=made)
+        shown = float(sh("ffprobe", "-v", "error", "-show_entries", "stream=duration", "-of", "csv=p=0", "e.mp4"))
+        self.assertGreaterEqual(shown, 1.84 - 0.001)
+
     def test_two_passes_reach_the_rate(self):
         self.done([output("c.mp4", audio=None, Video={"Bitrate": 200},
                           TransConfig={"TransMode": "twopass"})])

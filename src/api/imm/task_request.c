@@ -31,7 +31,7 @@ struct reading {
     struct kn_arena arena; // owned
     struct kn_uri source;  // the first
     json_t *inputs;        // owned: sources as features/convert takes them
-    json_t *clip;          // owned: Features.Clip, or NULL
+    bool is_cut;           // a source has StartTime or Duration
     json_t *subtitles;     // owned: template's Subtitles for captions that lie beside the sources
     json_t *names;         // owned: the set of outputs' names
     json_t *steps;         // owned
@@ -43,7 +43,6 @@ static void reading_clear(struct reading *reading)
 {
     kn_arena_clear(&reading->arena);
     json_decref(reading->inputs);
-    json_decref(reading->clip);
     json_decref(reading->subtitles);
     json_decref(reading->names);
     json_decref(reading->steps);
@@ -72,7 +71,20 @@ static bool means_something(const json_t *value)
 
 /* ---- sources ---- */
 
-static kn_code clip_read(struct reading *reading, const json_t *source, const char *path, struct kn_error *err)
+// Captions lie in the time of one file.
+static bool is_changed(const struct reading *reading)
+{
+    return json_array_size(reading->request->sources) > 1 || reading->is_cut;
+}
+
+static kn_code not_whole(struct kn_error *err, const char *path, const char *what)
+{
+    return kn_fail_as(err, KN_EINVAL, "NotSupported",
+                      "%s: %s: no others joined, no StartTime, no Duration", path, what);
+}
+
+// The part of a source that is shown, as a member of its input.
+static kn_code clip_read(const json_t *source, const char *path, json_t *input, struct kn_error *err)
 {
     double start = 0, duration = 0;
     kn_code rc = kn_json_double(source, "StartTime", path, 0, 86399, &start, err);
@@ -83,8 +95,25 @@ static kn_code clip_read(struct reading *reading, const json_t *source, const ch
     json_t *span = json_pack("{s:o}", "Seek", json_sprintf("%.3f", start));
     if (duration > 0)
         (void)json_object_set_new(span, "Duration", json_sprintf("%.3f", duration));
-    reading->clip = json_pack("{s:o}", "TimeSpan", span);
-    return reading->clip ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for a task");
+    return json_object_set_new(input, "Clip", json_pack("{s:o}", "TimeSpan", span)) == 0
+               ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for a task");
+}
+
+// Streams that count as absent, as members of the input.
+static kn_code disabled_read(const json_t *source, const char *path, json_t *input, struct kn_error *err)
+{
+    static const char *const names[] = {"DisableAudio", "DisableVideo"};
+    size_t n = 0;
+    int failed = 0;
+    for (size_t i = 0; i < KN_COUNT(names); i++) {
+        if (!means_something(json_object_get(source, names[i])))
+            continue;
+        failed |= json_object_set_new(input, names[i], json_true());
+        n++;
+    }
+    if (n == KN_COUNT(names))
+        return wrong(err, path, "has DisableAudio and DisableVideo: nothing of it is left");
+    return failed ? kn_fail(err, KN_ENOMEM, "no memory for a task") : KN_OK;
 }
 
 // The address of an object that the caller's key covers; `owner` has a member URI.
@@ -140,9 +169,8 @@ static kn_code subtitles_read(struct reading *reading, const json_t *source, con
         return wrong(err, path, "is no array");
     if (json_array_size(list) > MAX_SUBTITLES)
         return wrong(err, path, "has more than 16 members");
-    if (json_array_size(list) > 0 && (json_array_size(reading->request->sources) > 1 || reading->clip))
-        return not_built(err, path, "captions are laid beside one whole source: no others joined, no StartTime, "
-                                    "no Duration");
+    if (json_array_size(list) > 0 && is_changed(reading))
+        return not_whole(err, path, "captions are laid beside one whole source");
     json_array_foreach(list, i, subtitle) {
         (void)snprintf(path, sizeof(path), "%s.Subtitles[%zu]", source_path, i);
         if (rc == KN_OK)
@@ -153,7 +181,7 @@ static kn_code subtitles_read(struct reading *reading, const json_t *source, con
 
 static kn_code source_read(struct reading *reading, const json_t *source, size_t i, struct kn_error *err)
 {
-    static const char *const unbuilt[] = {"Attached", "AlignMode", "DisableAudio", "DisableVideo"};
+    static const char *const unbuilt[] = {"Attached", "AlignMode"};
     char path[48];
     (void)snprintf(path, sizeof(path), "Sources[%zu]", i);
     struct kn_uri uri = {0};
@@ -161,17 +189,18 @@ static kn_code source_read(struct reading *reading, const json_t *source, size_t
     for (size_t k = 0; rc == KN_OK && k < KN_COUNT(unbuilt); k++)
         if (means_something(json_object_get(source, unbuilt[k])))
             return kn_fail_as(err, KN_EINVAL, "NotSupported", "%s.%s is not supported here", path, unbuilt[k]);
-    if (rc == KN_OK)
-        rc = clip_read(reading, source, path, err);
-    if (rc == KN_OK && reading->clip && json_array_size(reading->request->sources) > 1)
-        return not_built(err, path, "a part of a source that is joined with others is not supported here");
+    if (rc != KN_OK)
+        return rc;
     if (i == 0)
         reading->source = uri;
     // Inputs without a name continue the first (docs/convert.md).
     json_t *input = json_pack("{s:{s:s, s:s}}", "InputFile", "Type", "OSS", "Media", uri.text);
-    if (rc == KN_OK && (!input || json_array_append(reading->inputs, input) < 0))
-        rc = kn_fail(err, KN_ENOMEM, "no memory for a task");
-    json_decref(input);
+    if (!input || json_array_append_new(reading->inputs, input) < 0)
+        return kn_fail(err, KN_ENOMEM, "no memory for a task");
+    rc = clip_read(source, path, input, err);
+    if (rc == KN_OK)
+        rc = disabled_read(source, path, input, err);
+    reading->is_cut = reading->is_cut || json_object_get(input, "Clip");
     return rc == KN_OK ? subtitles_read(reading, source, path, err) : rc;
 }
 
@@ -182,8 +211,8 @@ static kn_code sources_read(struct reading *reading, struct kn_error *err)
     if (n == 0 || n > MAX_SOURCES)
         return kn_fail_as(err, KN_EINVAL, "InvalidParameter", "Sources has %zu members, not 1 to %d", n,
                           MAX_SOURCES);
-    if (reading->request->alignment_index != 0)
-        return not_built(err, "AlignmentIndex", "the first source gives size and rate here");
+    if (reading->request->alignment_index < 0 || reading->request->alignment_index >= (int64_t)n)
+        return wrong(err, "AlignmentIndex", "is not the number of a source");
     kn_code rc = KN_OK;
     for (size_t i = 0; i < n && rc == KN_OK; i++)
         rc = source_read(reading, json_array_get(sources, i), i, err);
@@ -284,9 +313,8 @@ static kn_code extract_read(struct reading *reading, const json_t *subtitle, siz
     (void)snprintf(path, sizeof(path), "Targets[%zu].Subtitle.ExtractSubtitle", at);
     (void)snprintf(uri_path, sizeof(uri_path), "%s.URI", path);
     (void)snprintf(stream_path, sizeof(stream_path), "Targets[%zu].Subtitle.Stream", at);
-    if (json_array_size(reading->inputs) > 1 || reading->clip)
-        return not_built(err, path, "captions come out of one whole source: no others joined, no StartTime, "
-                                    "no Duration");
+    if (is_changed(reading))
+        return not_whole(err, path, "captions come out of one whole source");
     const json_t *extract = json_object_get(subtitle, "ExtractSubtitle");
     const char *text = kn_json_get(extract, "URI", NULL);
     struct captions captions = {.format = kn_json_get(extract, "Format", NULL)};
@@ -394,12 +422,9 @@ static kn_code convert_read(struct reading *reading, const json_t *target, const
     if (rc != KN_OK)
         return rc;
     subtitles_put(reading, target, extension, override);
-    json_auto_t *features = json_object();
-    if (reading->clip)
-        (void)json_object_set(features, "Clip", reading->clip);
-    json_auto_t *config =
-        json_pack("{s:O, s:[{s:{s:s, s:s}, s:O, s:O}]}", "Inputs", reading->inputs, "Outputs", "OutputFile", "Type",
-                  "OSS", "Media", name, "OverrideParams", override, "Features", features);
+    json_auto_t *config = json_pack("{s:O, s:I, s:[{s:{s:s, s:s}, s:O}]}", "Inputs", reading->inputs, "AlignmentIndex",
+                                    (json_int_t)reading->request->alignment_index, "Outputs", "OutputFile", "Type",
+                                    "OSS", "Media", name, "OverrideParams", override);
     rc = kn_convert_canonical(&canonical, config, &site, err);
     if (rc != KN_OK)
         return refusal_tell(err, path);
@@ -427,9 +452,8 @@ static kn_code group_captions_read(struct reading *reading, const json_t *extrac
     if (!kn_equal(format, "vtt") && !kn_equal(format, "webvtt"))
         return kn_fail_as(err, KN_EINVAL, "InvalidParameter", "%s.Format is '%s', not vtt, as playlists have it", path,
                           format);
-    if (reading->clip || json_array_size(reading->request->sources) > 1)
-        return not_built(err, path, "captions come out of one whole source: no others joined, no StartTime, "
-                                    "no Duration");
+    if (is_changed(reading))
+        return not_whole(err, path, "captions come out of one whole source");
     struct kn_imm_names names;
     kn_code rc = names_of(reading, text, &names, err);
     if (rc == KN_OK)
@@ -474,8 +498,6 @@ static kn_code variant_read(struct reading *reading, const json_t *target, const
         subtitles_put(reading, plain, extension, override);
     json_t *output = json_pack("{s:s, s:O, s:{s:s}}", "OutputFileName", name + strlen(base), "OverrideParams",
                                override, "HlsGroupConfig", "Type", "hybrid");
-    if (output && reading->clip)
-        (void)json_object_set_new(output, "Features", json_pack("{s:O}", "Clip", reading->clip));
     if (json_array_append_new(outputs, output) != 0 && rc == KN_OK)
         rc = kn_fail(err, KN_ENOMEM, "no memory for a task");
     return rc;
@@ -527,8 +549,9 @@ static kn_code group_read(struct reading *reading, const json_t *group, size_t a
     }
     if (rc != KN_OK)
         return rc;
-    json_auto_t *config = json_pack("{s:O, s:[{s:{s:s, s:{s:s, s:s}, s:s}, s:O}]}", "Inputs", reading->inputs,
-                                    "OutputGroups", "GroupConfig", "Type", "Hls", "OutputFileBase", "Type", "OSS",
+    json_auto_t *config = json_pack("{s:O, s:I, s:[{s:{s:s, s:{s:s, s:s}, s:s}, s:O}]}", "Inputs", reading->inputs,
+                                    "AlignmentIndex", (json_int_t)reading->request->alignment_index, "OutputGroups",
+                                    "GroupConfig", "Type", "Hls", "OutputFileBase", "Type", "OSS",
                                     "Media", base, "ManifestName", uri + strlen(base), "Outputs", outputs);
     rc = kn_convert_canonical(&canonical, config, &site, err);
     if (rc != KN_OK)

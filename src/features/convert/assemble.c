@@ -16,19 +16,20 @@
 #include "features/convert/title.h"
 
 /* ---- inputs ---- */
-static int64_t input_origin_us(const struct kn_input *input)
+static int64_t input_origin_us(const struct kn_run *run, int i)
 {
-    const AVStream *video = kn_input_stream(input, AVMEDIA_TYPE_VIDEO, 0);
+    const AVStream *video = kn_run_stream(run, i, AVMEDIA_TYPE_VIDEO, 0);
     if (video && video->start_time != AV_NOPTS_VALUE)
         return av_rescale_q(video->start_time, video->time_base, AV_TIME_BASE_Q);
-    return kn_input_start_us(input);
+    return kn_input_start_us(run->inputs[i].input);
 }
 
 // How long a part lasts: its pictures, for those lead.
-static int64_t input_duration_us(const struct kn_input *input)
+static int64_t input_duration_us(const struct kn_run *run, int i)
 {
-    const AVStream *video = kn_input_stream(input, AVMEDIA_TYPE_VIDEO, 0);
-    return video ? kn_input_stream_duration_us(input, video) : kn_input_duration_us(input);
+    const AVStream *video = kn_run_stream(run, i, AVMEDIA_TYPE_VIDEO, 0);
+    return video ? kn_input_stream_duration_us(run->inputs[i].input, video)
+                 : kn_input_duration_us(run->inputs[i].input);
 }
 
 kn_code kn_run_open_inputs(struct kn_run *run, struct kn_error *err)
@@ -45,9 +46,9 @@ kn_code kn_run_open_inputs(struct kn_run *run, struct kn_error *err)
         kn_code rc = kn_input_open(&in->input, run->spec->inputs[i].uri, &env, err);
         if (rc != KN_OK)
             return rc;
-        in->origin_us = input_origin_us(in->input);
-        in->duration_us = input_duration_us(in->input);
-        if (i > 0 && !run->spec->inputs[i].joins_first)
+        in->origin_us = input_origin_us(run, i);
+        in->duration_us = input_duration_us(run, i);
+        if (!kn_run_is_joined(run, i))
             continue;
         in->offset_us = joined_us;
         joined_us = joined_us == KN_NO_TIME || in->duration_us == KN_NO_TIME
@@ -69,56 +70,29 @@ static bool has_joined(const struct kn_run *run)
 }
 
 /* ---- time ---- */
-static int64_t joined_duration_us(const struct kn_run *run, int first)
-{
-    int64_t sum = 0;
-    for (int i = first; i < run->spec->n_inputs; i++) {
-        if (i != first && (first != 0 || !run->spec->inputs[i].joins_first))
-            continue;
-        if (run->inputs[i].duration_us == KN_NO_TIME)
-            return KN_NO_TIME;
-        sum += run->inputs[i].duration_us;
-    }
-    return sum;
-}
-
 static kn_code plan_timeline(struct kn_output_run *o, int leader, struct kn_error *err)
 {
-    const struct kn_run *run = o->run;
-    const struct kn_convert_clip *clip = &o->spec->features.clip;
-    const int64_t whole_us = joined_duration_us(run, leader);
-    o->timeline = (struct kn_timeline){.spans = {{0, INT64_MAX, 0}}, .n_spans = 1};
-    o->duration_us = whole_us;
-    if (!clip->is_set)
-        return KN_OK;
-    const bool first_only = clip->first_part_only && leader == 0 && has_joined(run);
-    const int64_t length_us = first_only ? run->inputs[0].duration_us : whole_us;
-    int64_t start_us = 0, end_us = 0;
-    const kn_code rc = kn_resolve_clip(&start_us, &end_us, clip, length_us, err);
-    if (rc != KN_OK)
-        return rc;
-    if (end_us == KN_NO_TIME) {
-        o->timeline.spans[0] = (struct kn_span){start_us, INT64_MAX, 0};
-        o->duration_us = KN_NO_TIME;
-        return KN_OK;
-    }
-    o->timeline.spans[0] = (struct kn_span){start_us, end_us, 0};
-    o->duration_us = end_us - start_us;
-    if (first_only) {
-        o->timeline.spans[1] = (struct kn_span){length_us, INT64_MAX, end_us - start_us};
-        o->timeline.n_spans = 2;
-        o->duration_us += whole_us - length_us;
-    } else if (end_us == length_us) {
-        o->timeline.spans[0].to_us = INT64_MAX; // to the very last picture
-    }
-    return KN_OK;
+    struct kn_run *run = o->run;
+    struct kn_timeline_part *parts =
+        kn_arena_array(&run->arena, (size_t)run->spec->n_inputs, sizeof(*parts));
+    int n = 0;
+    if (!parts)
+        return kn_fail(err, KN_ENOMEM, "no memory for a timeline");
+    for (int i = 0; i < run->spec->n_inputs; i++)
+        if (i == leader || (kn_run_is_joined(run, leader) && kn_run_is_joined(run, i)))
+            parts[n++] = (struct kn_timeline_part){run->inputs[i].offset_us, run->inputs[i].duration_us,
+                                                   &run->spec->inputs[i].clip};
+    return kn_timeline_plan(&o->timeline, &o->duration_us, parts, n, &o->spec->features.clip, &run->arena, err);
 }
 
 /* ---- planning ---- */
+// The input that gives the size, the rate and the tracks where none is named.
 static int find_input_with(const struct kn_run *run, enum AVMediaType kind)
 {
+    if (kn_run_stream(run, run->spec->alignment_index, kind, 0))
+        return run->spec->alignment_index;
     for (int i = 0; i < run->spec->n_inputs; i++)
-        if (run->inputs[i].input && kn_input_stream(run->inputs[i].input, kind, 0))
+        if (kn_run_stream(run, i, kind, 0))
             return i;
     return -1;
 }
@@ -137,9 +111,36 @@ static int audio_input(const struct kn_run *run, const struct kn_convert_output 
     if (audio->input_index != KN_INPUT_AUTO)
         return audio->input_index;
     const int video = video_input(run, output);
-    if (video >= 0 && kn_input_stream(run->inputs[video].input, AVMEDIA_TYPE_AUDIO, 0))
+    if (video >= 0 && kn_run_stream(run, video, AVMEDIA_TYPE_AUDIO, 0))
         return video;
     return find_input_with(run, AVMEDIA_TYPE_AUDIO);
+}
+
+// Whether an output shows an input otherwise than whole and by itself, so that packets cannot be copied.
+static bool is_cut(const struct kn_output_run *o, int input)
+{
+    return o->spec->features.clip.is_set || o->run->spec->inputs[input].clip.is_set ||
+           (kn_run_is_joined(o->run, input) && has_joined(o->run));
+}
+
+// Whether one of the inputs that an output shows one after the other has nothing to show.
+static bool lacks_pictures(const struct kn_run *run, int video)
+{
+    for (int i = 0; kn_run_is_joined(run, video) && i < run->spec->n_inputs; i++)
+        if (kn_run_is_joined(run, i) && !kn_run_stream(run, i, AVMEDIA_TYPE_VIDEO, 0))
+            return true;
+    return false;
+}
+
+static bool has_several_rates(const struct kn_run *run, int video)
+{
+    const AVStream *own = kn_run_stream(run, video, AVMEDIA_TYPE_VIDEO, 0);
+    for (int i = 0; kn_run_is_joined(run, video) && i < run->spec->n_inputs; i++) {
+        const AVStream *st = kn_run_is_joined(run, i) ? kn_run_stream(run, i, AVMEDIA_TYPE_VIDEO, 0) : NULL;
+        if (st && av_cmp_q(st->avg_frame_rate, own->avg_frame_rate) != 0)
+            return true;
+    }
+    return false;
 }
 
 static kn_code plan_output(struct kn_output_run *o, struct kn_error *err)
@@ -156,16 +157,16 @@ static kn_code plan_output(struct kn_output_run *o, struct kn_error *err)
     kn_code rc = plan_timeline(o, leader, err);
     if (rc != KN_OK || video < 0)
         return rc;
-    const struct kn_input *input = run->inputs[video].input;
-    const AVStream *st = input ? kn_input_stream(input, AVMEDIA_TYPE_VIDEO, 0) : NULL;
+    const AVStream *st = kn_run_stream(run, video, AVMEDIA_TYPE_VIDEO, 0);
     if (!st)
         return kn_fail_as(err, KN_EINVAL, "NoVideoStream", "'%s' has no video stream",
                           run->spec->inputs[video].uri);
     struct kn_video_facts facts = {
-        .input = input,
+        .input = run->inputs[video].input,
         .stream = st,
-        .is_cut = o->spec->features.clip.is_set || (video == 0 && has_joined(run)) ||
-                  o->spec->features.n_watermarks > 0,
+        .is_cut = is_cut(o, video) || o->spec->features.n_watermarks > 0,
+        .has_holes = lacks_pictures(run, video),
+        .is_uneven = has_several_rates(run, video),
         .n_threads = run->context->n_threads,
     };
     o->has_video = true;
@@ -216,28 +217,16 @@ kn_code kn_run_plan(struct kn_run *run, struct kn_error *err)
 }
 
 /* ---- feeds ---- */
-static kn_code feed_parts(struct kn_run *run, struct kn_feed *feed, int input, int stream,
-                          struct kn_error *err)
-{
-    feed->parts = kn_arena_array(&run->arena, (size_t)run->spec->n_inputs, sizeof(*feed->parts));
-    if (!feed->parts)
-        return kn_fail(err, KN_ENOMEM, "no memory for feeds");
-    feed->parts[feed->n_parts++] = (struct kn_feed_part){input, stream};
-    for (int i = 1; input == 0 && i < run->spec->n_inputs; i++) {
-        if (!run->spec->inputs[i].joins_first)
-            continue;
-        const AVStream *st = kn_input_stream(run->inputs[i].input, feed->kind, 0);
-        if (st)
-            feed->parts[feed->n_parts++] = (struct kn_feed_part){i, st->index};
-    }
-    return KN_OK;
-}
-
 static kn_code feed_find(struct kn_run *run, const AVStream *st, int input, struct kn_feed **out,
                          struct kn_error *err)
 {
+    struct kn_feed_part *parts =
+        kn_arena_array(&run->arena, (size_t)run->spec->n_inputs, sizeof(*parts));
+    if (!parts)
+        return kn_fail(err, KN_ENOMEM, "no memory for feeds");
+    const int n_parts = kn_run_parts(run, input, st, parts);
     for (int i = 0; i < run->n_feeds; i++)
-        if (run->feeds[i]->parts[0].input == input && run->feeds[i]->parts[0].stream == st->index) {
+        if (run->feeds[i]->parts[0].input == parts[0].input && run->feeds[i]->parts[0].stream == parts[0].stream) {
             *out = run->feeds[i];
             return KN_OK;
         }
@@ -246,17 +235,36 @@ static kn_code feed_find(struct kn_run *run, const AVStream *st, int input, stru
     struct kn_feed *feed = kn_arena_array(&run->arena, 1, sizeof(*feed));
     if (!feed)
         return kn_fail(err, KN_ENOMEM, "no memory for feeds");
-    *feed = (struct kn_feed){.run = run, .kind = st->codecpar->codec_type};
-    const kn_code rc = feed_parts(run, feed, input, st->index, err);
-    if (rc == KN_OK)
-        *out = run->feeds[run->n_feeds++] = feed;
-    return rc;
+    *feed = (struct kn_feed){.run = run, .kind = st->codecpar->codec_type, .parts = parts, .n_parts = n_parts};
+    *out = run->feeds[run->n_feeds++] = feed;
+    return KN_OK;
+}
+
+// Packets of several inputs make one track only where one description fits all of them.
+static kn_code parts_agree(const struct kn_feed *feed, struct kn_error *err)
+{
+    const AVCodecParameters *first = NULL;
+    for (int i = 0; i < feed->n_parts; i++) {
+        const struct kn_input *input = feed->run->inputs[feed->parts[i].input].input;
+        const AVCodecParameters *par = input->format->streams[feed->parts[i].stream]->codecpar;
+        first = first ? first : par;
+        if (par->codec_id != first->codec_id || par->width != first->width || par->height != first->height ||
+            par->sample_rate != first->sample_rate || par->extradata_size != first->extradata_size ||
+            (par->extradata_size && memcmp(par->extradata, first->extradata, (size_t)par->extradata_size) != 0))
+            return kn_fail_as(err, KN_EINVAL, "NotSupported",
+                              "the %s of '%s' is encoded otherwise than that of the inputs before it, so it cannot "
+                              "be copied: name a codec", av_get_media_type_string(feed->kind), input->uri);
+    }
+    return KN_OK;
 }
 
 static kn_code feed_copy(struct kn_feed *feed, struct kn_output_run *o, int track, struct kn_error *err)
 {
     if (feed->n_copies == KN_MAX_RENDITIONS)
         return kn_fail(err, KN_ELIMIT, "more than %d copies of one stream", KN_MAX_RENDITIONS);
+    const kn_code rc = parts_agree(feed, err);
+    if (rc != KN_OK)
+        return rc;
     feed->copies[feed->n_copies++] = (struct kn_target){.output = o, .track = track};
     o->copied |= UINT64_C(1) << track;
     return KN_OK;
@@ -274,7 +282,7 @@ static kn_code add_video(struct kn_output_run *o, int pass, struct kn_error *err
 {
     struct kn_run *run = o->run;
     const int input = video_input(run, o->spec);
-    const AVStream *st = kn_input_stream(run->inputs[input].input, AVMEDIA_TYPE_VIDEO, 0);
+    const AVStream *st = kn_run_stream(run, input, AVMEDIA_TYPE_VIDEO, 0);
     struct kn_feed *feed = NULL;
     int track = 0;
     kn_code rc = feed_find(run, st, input, &feed, err);
@@ -326,7 +334,7 @@ static kn_code add_audio(struct kn_output_run *o, const struct kn_convert_audio 
 {
     struct kn_run *run = o->run;
     const int input = audio_input(run, o->spec, audio);
-    if (input < 0 || !run->inputs[input].input) {
+    if (input < 0 || !run->inputs[input].input || run->spec->inputs[input].disables_audio) {
         // A film without sound stays one, unless a track was asked for by name.
         if (audio->input_index == KN_INPUT_AUTO && o->has_video)
             return note_add(o, "the input has no sound, so the output has none", err);
@@ -336,14 +344,13 @@ static kn_code add_audio(struct kn_output_run *o, const struct kn_convert_audio 
     kn_code rc = kn_audio_select(&st, audio, &run->spec->inputs[input], run->inputs[input].input,
                                  &run->arena, err);
     struct kn_audio_plan plan;
-    const bool is_cut = o->spec->features.clip.is_set || (input == 0 && has_joined(run));
     const struct kn_loudness *loudness = NULL;
     if (rc == KN_OK && kn_audio_wants_loudness(audio))
         rc = kn_loudness_measure(&loudness, run, input, st->index, &o->timeline,
                                  audio->channels ? audio->channels : st->codecpar->ch_layout.nb_channels,
                                  err);
     if (rc == KN_OK)
-        rc = kn_audio_plan(&plan, o->spec, audio, st, is_cut, loudness, &run->arena, err);
+        rc = kn_audio_plan(&plan, o->spec, audio, st, is_cut(o, input), loudness, &run->arena, err);
     struct kn_feed *feed = NULL;
     if (rc == KN_OK)
         rc = feed_find(run, st, input, &feed, err);
@@ -554,11 +561,26 @@ static kn_code output_assemble(struct kn_output_run *o, int pass, struct kn_erro
 }
 
 /* ---- a pass ---- */
+// What the outputs together show of an input, in the joined time; all of it where they show none.
+static void input_shown(const struct kn_run *run, const struct kn_input_run *in, int64_t *out_from_us,
+                        int64_t *out_end_us)
+{
+    const int64_t part_end_us = in->duration_us == KN_NO_TIME ? INT64_MAX : in->offset_us + in->duration_us;
+    int64_t from_us = INT64_MAX, end_us = in->offset_us;
+    for (int i = 0; i < run->n_outputs; i++) {
+        int64_t first_us, last_us;
+        if (run->outputs[i].timeline.n_spans == 0 ||
+            !kn_timeline_shown(&run->outputs[i].timeline, in->offset_us, part_end_us, &first_us, &last_us))
+            continue;
+        from_us = FFMIN(from_us, first_us);
+        end_us = FFMAX(end_us, last_us);
+    }
+    *out_from_us = from_us == INT64_MAX ? in->offset_us : from_us;
+    *out_end_us = from_us == INT64_MAX || end_us == part_end_us ? INT64_MAX : end_us;
+}
+
 static kn_code run_demuxes(struct kn_run *run, struct kn_error *err)
 {
-    int64_t from_us = INT64_MAX; // the earliest that any output shows
-    for (int i = 0; i < run->n_outputs; i++)
-        from_us = FFMIN(from_us, run->outputs[i].timeline.spans[0].from_us);
     for (int f = 0; f < run->n_feeds; f++)
         for (int p = 0; p < run->feeds[f]->n_parts; p++) {
             const struct kn_feed_part *part = &run->feeds[f]->parts[p];
@@ -567,7 +589,9 @@ static kn_code run_demuxes(struct kn_run *run, struct kn_error *err)
                 const kn_code rc = kn_demux_new(&in->demux, in->input, in->origin_us, in->offset_us, err);
                 if (rc != KN_OK)
                     return rc;
-                if (from_us > in->offset_us && from_us != INT64_MAX)
+                int64_t from_us;
+                input_shown(run, in, &from_us, &in->end_us);
+                if (from_us > in->offset_us)
                     kn_demux_seek(in->demux, from_us);
                 else if (run->pass == 2) // the first pass left the file at its end
                     kn_demux_seek(in->demux, in->offset_us);

@@ -232,6 +232,9 @@ kn_code kn_audio_rendition_frame(struct kn_audio_rendition *r, AVFrame *frame, s
 kn_code kn_audio_rendition_end(struct kn_audio_rendition *r, struct kn_error *err)
 {
     kn_code rc = KN_OK;
+    // Nothing more was to be read for a clip that is full; what filters and encoder hold belongs to it.
+    for (int i = 0; i < r->n_targets; i++)
+        r->targets[i].is_done = kn_output_has_failed(r->targets[i].output);
     if (!r->encoder)
         rc = kn_fail_as(err, KN_EMEDIA, "ResourceContentBad", "there is no sound in a track that is asked for");
     if (rc == KN_OK && r->graph)

@@ -151,6 +151,9 @@ static json_t *inputs_make(struct maker *m, struct kn_place config)
         put_text(m, input, "Name", kn_read_text(&m->r, at, "Name"));
         put_text(m, input, "Uri", uri);
         put_copy(m, input, "AudioSelector", at);
+        put_copy(m, input, "Clip", at);
+        put_copy(m, input, "DisableVideo", at);
+        put_copy(m, input, "DisableAudio", at);
         append(m, inputs, input);
         if (i == 0)
             m->first_input = uri;
@@ -395,6 +398,7 @@ static json_t *canonical_make(struct maker *m, struct kn_place config)
     json_t *out = json_object();
     put_text(m, out, "JobName", kn_read_text(r, config, "JobName"));
     put(m, out, "Inputs", inputs_make(m, config));
+    put_copy(m, out, "AlignmentIndex", config);
     struct kn_place groups = kn_read_array(r, config, "OutputGroups");
     struct kn_place flat = kn_read_array(r, config, "Outputs");
     json_t *list = json_array();

@@ -74,6 +74,8 @@ void kn_read_transcode(struct kn_reader *r, struct kn_place config,
 /* Features (spec 02, 6.5). */
 void kn_read_features(struct kn_reader *r, struct kn_place at,
                       struct kn_convert_features *features);
+/* Clip of an output's features, or of an input. */
+void kn_read_clip(struct kn_reader *r, struct kn_place at, struct kn_convert_clip *clip);
 /* One watermark whose template is merged in already; `is_text` is known from Type. */
 void kn_read_watermark(struct kn_reader *r, struct kn_place at,
                        struct kn_convert_watermark *mark);

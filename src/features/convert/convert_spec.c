@@ -66,6 +66,9 @@ static void inputs_read(struct kn_reader *r, struct kn_place root, struct kn_con
         input->uri = kn_read_text(r, at, "Uri");
         if (!input->uri)
             kn_read_fail(r, "EmptyValue", at, "InputFile.Media", "is empty");
+        kn_read_clip(r, at, &input->clip);
+        input->disables_video = kn_read_bool(r, at, "DisableVideo", false);
+        input->disables_audio = kn_read_bool(r, at, "DisableAudio", false);
         struct kn_place selectors = kn_read_array(r, at, "AudioSelector");
         size_t n_selectors = selectors.value ? json_array_size(selectors.value) : 0;
         input->selectors = kn_read_alloc(r, n_selectors, sizeof(*input->selectors));
@@ -73,6 +76,17 @@ static void inputs_read(struct kn_reader *r, struct kn_place root, struct kn_con
             selector_read(r, kn_read_item(r, selectors, s),
                           &input->selectors[input->n_selectors++]);
     }
+}
+
+// A clip cuts the inputs' common time; an input beside it has a time of its own.
+static void clips_check(struct kn_reader *r, struct kn_place root, const struct kn_convert_spec *spec)
+{
+    struct kn_place list = kn_read_array(r, root, "Inputs");
+    for (int i = 0; i < spec->n_inputs && r->rc == KN_OK; i++)
+        for (int other = 1; other < spec->n_inputs; other++)
+            if (spec->inputs[i].clip.is_set && !spec->inputs[other].joins_first)
+                kn_read_fail(r, "NotSupported", kn_read_item(r, list, (size_t)i), "Clip",
+                             "goes together with joined inputs alone, and Inputs[%d] has a Name", other);
 }
 
 // Names are one namespace over inputs and selectors; `upto` counts what was already accepted.
@@ -277,6 +291,9 @@ static void spec_read(struct kn_reader *r, struct kn_place root, struct kn_conve
         kn_read_fail(r, "OutOfRange", root, "JobName", "is longer than 64 bytes");
     inputs_read(r, root, spec);
     names_check(r, root, spec);
+    clips_check(r, root, spec);
+    const int n_inputs = spec->n_inputs;
+    spec->alignment_index = (int)kn_read_int(r, root, "AlignmentIndex", 0, n_inputs > 0 ? n_inputs - 1 : 0, 0);
     struct kn_read_inputs inputs = {spec->inputs, spec->n_inputs};
 
     struct kn_place groups = kn_read_array(r, root, "OutputGroups");

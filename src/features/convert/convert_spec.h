@@ -40,6 +40,14 @@ struct kn_convert_selector {
     int n_matches;
 };
 
+struct kn_convert_clip {
+    bool is_set;
+    bool first_part_only; // ConfigToClipFirstPart: cut inputs[0], then join; else join, then cut
+    int64_t seek_us;
+    int64_t duration_us; // KN_NO_TIME: to the end
+    int64_t tail_us;     // wire `End`: length cut off the tail; 0 none. duration_us is unset then
+};
+
 struct kn_convert_input {
     const char *name; // NULL when not given
     const char *uri;  // oss://bucket/key, http(s)://…, media://id, or a path
@@ -47,6 +55,9 @@ struct kn_convert_input {
     int n_selectors;
     // An unnamed input after the first: it continues inputs[0] in time (concatenation), in order.
     bool joins_first;
+    // Our own. The part of it that is shown, where all inputs are joined; streams that count as absent.
+    struct kn_convert_clip clip;
+    bool disables_video, disables_audio;
 };
 
 /* ---- what an output is made of ---- */
@@ -264,14 +275,6 @@ struct kn_convert_trans {
 };
 
 /* ---- features ---- */
-struct kn_convert_clip {
-    bool is_set;
-    bool first_part_only; // ConfigToClipFirstPart: cut inputs[0], then join; else join, then cut
-    int64_t seek_us;
-    int64_t duration_us; // KN_NO_TIME: to the end
-    int64_t tail_us;     // wire `End`: length cut off the tail; 0 none. duration_us is unset then
-};
-
 /* Pixels, or a share in (0,1) of the output's width or height. */
 struct kn_length {
     bool is_set;
@@ -415,6 +418,7 @@ struct kn_convert_spec {
     const char *job_name;
     struct kn_convert_input *inputs;
     int n_inputs;
+    int alignment_index; // our own: the input that gives the size, the rate and the tracks where none is named
     struct kn_convert_group *groups;
     int n_groups;
     struct kn_convert_output *outputs; // the flat form

@@ -14,7 +14,7 @@ static const struct kn_word corners[] = {{"TopRight", KN_CORNER_TOP_RIGHT},
 static const struct kn_word mark_types[] = {{"Image", 0}, {"Text", 1}, {NULL, 0}};
 
 /* ---- Clip ---- */
-static void clip_read(struct kn_reader *r, struct kn_place features, struct kn_convert_clip *clip)
+void kn_read_clip(struct kn_reader *r, struct kn_place features, struct kn_convert_clip *clip)
 {
     struct kn_place at = kn_read_object(r, features, "Clip");
     struct kn_place span = kn_read_object(r, at, "TimeSpan");
@@ -140,7 +140,7 @@ static void metadata_read(struct kn_reader *r, struct kn_place features,
 
 void kn_read_features(struct kn_reader *r, struct kn_place at, struct kn_convert_features *features)
 {
-    clip_read(r, at, &features->clip);
+    kn_read_clip(r, at, &features->clip);
     struct kn_place marks = kn_read_array(r, at, "Watermarks");
     size_t n = marks.value ? json_array_size(marks.value) : 0;
     if (n > KN_CONVERT_MAX_WATERMARKS)

@@ -57,11 +57,19 @@ static bool copy_place(const struct kn_target *t, AVPacket *packet, int64_t pts_
     return true;
 }
 
-// Copied pictures of a clip begin with a key frame: what comes before it, in time or in the file, could not
-// be decoded.
+// Copied pictures of each clip begin with a key frame: what comes before it, in time or in the file, could
+// not be decoded.
 static bool copy_begins(struct kn_target *t, enum AVMediaType kind, const AVPacket *packet, int64_t pts_us)
 {
-    if (kind != AVMEDIA_TYPE_VIDEO || t->output->timeline.spans[0].from_us == 0)
+    const struct kn_timeline *timeline = &t->output->timeline;
+    const int span = kn_timeline_span(timeline, pts_us);
+    if (kind != AVMEDIA_TYPE_VIDEO)
+        return true;
+    if (span < 0) // a little before the first
+        return timeline->spans[0].from_us == 0;
+    t->has_begun = t->has_begun && span == t->span;
+    t->span = span;
+    if (timeline->spans[span].from_us == 0)
         return true;
     if (!t->has_begun && packet->flags & AV_PKT_FLAG_KEY) {
         t->has_begun = true;
@@ -328,6 +336,12 @@ static void tell_damage(struct kn_input_run *in, const struct kn_decoder *decode
         (void)atomic_fetch_add(&in->n_hurt, decoder->n_broken + decoder->n_patched);
 }
 
+// Whether a part was read beyond what any output shows of it; a second covers reordering.
+static bool part_is_over(const struct kn_input_run *in, int64_t time_us)
+{
+    return in->end_us != INT64_MAX && time_us > in->end_us + KN_SECOND;
+}
+
 static kn_code feed_part(struct kn_feed *feed, const struct kn_feed_part *part, bool *out_wanted,
                          struct kn_error *err)
 {
@@ -341,7 +355,8 @@ static kn_code feed_part(struct kn_feed *feed, const struct kn_feed_part *part, 
         rc = kn_decoder_open(&decoder, in->input, st,
                              feed->kind == AVMEDIA_TYPE_VIDEO ? run->context->n_threads : 1, err);
     int64_t end_us = KN_NO_TIME;
-    while (rc == KN_OK) {
+    bool is_over = false;
+    while (rc == KN_OK && !is_over) {
         struct kn_demux_item item;
         rc = kn_demux_next(in->demux, part->stream, &item, err);
         if (rc != KN_OK || item.is_end)
@@ -352,6 +367,12 @@ static kn_code feed_part(struct kn_feed *feed, const struct kn_feed_part *part, 
             kn_demux_leave(in->demux, part->stream);
             tell_damage(in, decoder);
             return KN_OK;
+        }
+        is_over = part_is_over(in, item.time_us);
+        if (is_over) {
+            av_packet_free(&item.packet);
+            kn_demux_leave(in->demux, part->stream);
+            continue;
         }
         if (!item.packet) {
             feed_mark(feed, item.time_us);
@@ -375,14 +396,14 @@ static kn_code feed_part(struct kn_feed *feed, const struct kn_feed_part *part, 
     if (rc == KN_OK && decodes)
         rc = kn_decoder_feed(decoder, NULL, feed_frame, feed, err);
     tell_damage(in, decoder);
-    if (rc == KN_OK && feed->kind != AVMEDIA_TYPE_SUBTITLE) {
+    if (rc == KN_OK && !is_over && feed->kind != AVMEDIA_TYPE_SUBTITLE) {
         pthread_mutex_lock(&run->lock);
         in->n_read++;
         if (end_us != KN_NO_TIME)
             in->read_us = FFMAX(in->read_us, file_time_us(in, end_us) - kn_input_start_us(in->input));
         pthread_mutex_unlock(&run->lock);
     }
-    return rc == KN_OK ? part_judge(feed, part, end_us, err) : rc;
+    return rc == KN_OK && !is_over ? part_judge(feed, part, end_us, err) : rc;
 }
 
 static void copies_end(struct kn_feed *feed)
@@ -391,7 +412,7 @@ static void copies_end(struct kn_feed *feed)
         struct kn_target *t = &feed->copies[i];
         struct kn_error why = {0};
         const bool is_empty = feed->kind == AVMEDIA_TYPE_VIDEO && !t->has_begun &&
-                              t->output->timeline.spans[0].from_us > 0;
+                              t->output->timeline.spans[t->span].from_us > 0;
         const kn_code rc = is_empty
             ? kn_fail_as(&why, KN_EINVAL, "NotSupported",
                          "no key frame lies in the clip, so its pictures cannot be copied")

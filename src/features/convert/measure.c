@@ -60,7 +60,7 @@ static kn_code read_packets(struct kn_run *run, struct kn_input *input, int stre
     return rc == KN_OK && !m->is_over ? kn_decoder_feed(decoder, NULL, measure_frame, m, err) : rc;
 }
 
-// One file; `stream` < 0: its first audio stream, if it has one.
+// One stream of one file.
 static kn_code measure_part(struct kn_run *run, int at, int stream, struct measuring *m,
                             struct kn_error *err)
 {
@@ -70,16 +70,15 @@ static kn_code measure_part(struct kn_run *run, int at, int stream, struct measu
     const kn_code rc = kn_input_open(&input, in->input->uri, &env, err);
     if (rc != KN_OK)
         return rc;
-    const AVStream *first = kn_input_stream(input, AVMEDIA_TYPE_AUDIO, 0);
-    if (stream < 0 && !first)
-        return KN_OK;
-    stream = stream < 0 ? first->index : stream;
     for (unsigned i = 0; i < input->format->nb_streams; i++)
         if ((int)i != stream)
             input->format->streams[i]->discard = AVDISCARD_ALL;
     m->shift_us = in->offset_us - in->origin_us;
-    const int64_t from_us = m->timeline->spans[0].from_us;
-    if (at == 0 && from_us > 0)
+    const int64_t end_us = in->duration_us == KN_NO_TIME ? INT64_MAX : in->offset_us + in->duration_us;
+    int64_t from_us, to_us;
+    if (!kn_timeline_shown(m->timeline, in->offset_us, end_us, &from_us, &to_us))
+        return KN_OK;
+    if (from_us > in->offset_us)
         (void)avformat_seek_file(input->format, -1, INT64_MIN, from_us - m->shift_us,
                                  from_us - m->shift_us, 0);
     return read_packets(run, input, stream, m, err);
@@ -95,7 +94,9 @@ kn_code kn_loudness_measure(const struct kn_loudness **out, struct kn_run *run, 
             return KN_OK;
         }
     struct kn_measured *own = KN_ARENA_NEW(&run->arena, struct kn_measured);
-    if (!own)
+    struct kn_feed_part *parts = kn_arena_array(&run->arena, (size_t)run->spec->n_inputs, sizeof(*parts));
+    int n = 0;
+    if (!own || !parts)
         return kn_fail(err, KN_ENOMEM, "no memory to measure loudness");
     *own = (struct kn_measured){
         .input = input,
@@ -108,10 +109,9 @@ kn_code kn_loudness_measure(const struct kn_loudness **out, struct kn_run *run, 
     kn_code rc = kn_loudness_meter_new(&meter, channels, err);
     struct measuring m = {.meter = meter, .timeline = timeline};
     if (rc == KN_OK)
-        rc = measure_part(run, input, stream, &m, err);
-    for (int i = 1; rc == KN_OK && input == 0 && !m.is_over && i < run->spec->n_inputs; i++)
-        if (run->spec->inputs[i].joins_first)
-            rc = measure_part(run, i, -1, &m, err);
+        n = kn_run_parts(run, input, run->inputs[input].input->format->streams[stream], parts);
+    for (int i = 0; rc == KN_OK && !m.is_over && i < n; i++)
+        rc = measure_part(run, parts[i].input, parts[i].stream, &m, err);
     if (rc == KN_OK)
         rc = kn_loudness_meter_read(meter, &own->loudness, err);
     if (rc != KN_OK)

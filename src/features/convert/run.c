@@ -10,41 +10,36 @@
 // What remains of the work after the last packet: the index, checking.
 #define SHARE_OF_PACKETS 0.98
 
-bool kn_timeline_map(const struct kn_timeline *timeline, int64_t in_us, int64_t *out_us)
+bool kn_run_is_joined(const struct kn_run *run, int input)
 {
-    for (int i = 0; i < timeline->n_spans; i++) {
-        const struct kn_span *s = &timeline->spans[i];
-        if (in_us < s->from_us) {
-            *out_us = s->out_us;
-            return false;
-        }
-        if (in_us < s->to_us) {
-            *out_us = in_us - s->from_us + s->out_us;
-            return true;
-        }
+    return input == 0 || run->spec->inputs[input].joins_first;
+}
+
+const AVStream *kn_run_stream(const struct kn_run *run, int input, enum AVMediaType kind, int nth)
+{
+    const struct kn_convert_input *spec = &run->spec->inputs[input];
+    const bool is_disabled = (kind == AVMEDIA_TYPE_VIDEO && spec->disables_video) ||
+                             (kind == AVMEDIA_TYPE_AUDIO && spec->disables_audio);
+    return run->inputs[input].input && !is_disabled ? kn_input_stream(run->inputs[input].input, kind, nth) : NULL;
+}
+
+int kn_run_parts(const struct kn_run *run, int input, const AVStream *st, struct kn_feed_part *parts)
+{
+    const enum AVMediaType kind = st->codecpar->codec_type;
+    const AVStream *other;
+    int n = 0, nth = 0;
+    if (!kn_run_is_joined(run, input)) {
+        parts[0] = (struct kn_feed_part){input, st->index};
+        return 1;
     }
-    *out_us = INT64_MAX;
-    return false;
-}
-
-int64_t kn_timeline_source(const struct kn_timeline *timeline, int64_t out_us)
-{
-    const struct kn_span *s = &timeline->spans[0];
-    for (int i = 1; i < timeline->n_spans; i++)
-        if (out_us >= timeline->spans[i].out_us)
-            s = &timeline->spans[i];
-    return out_us - s->out_us + s->from_us;
-}
-
-bool kn_timeline_equal(const struct kn_timeline *a, const struct kn_timeline *b)
-{
-    if (a->n_spans != b->n_spans)
-        return false;
-    for (int i = 0; i < a->n_spans; i++)
-        if (a->spans[i].from_us != b->spans[i].from_us || a->spans[i].to_us != b->spans[i].to_us ||
-            a->spans[i].out_us != b->spans[i].out_us)
-            return false;
-    return true;
+    while ((other = kn_run_stream(run, input, kind, nth)) && other->index != st->index)
+        nth++;
+    for (int i = 0; i < run->spec->n_inputs; i++) {
+        other = kn_run_is_joined(run, i) ? kn_run_stream(run, i, kind, nth) : NULL;
+        if (other)
+            parts[n++] = (struct kn_feed_part){i, other->index};
+    }
+    return n;
 }
 
 kn_code kn_run_open_source(void *impl, const char *uri, struct kn_source **out, struct kn_error *err)

@@ -32,27 +32,9 @@
 #include "features/convert/captions.h"
 #include "features/convert/convert_spec.h"
 #include "features/convert/manifest.h"
+#include "features/convert/timeline.h"
 #include "features/convert/video_plan.h"
 #include "features/convert/watermark.h"
-
-/* Which parts of the joined inputs' time an output shows, and where. */
-struct kn_span {
-    int64_t from_us, to_us; // of the inputs' time; to_us INT64_MAX: to the end
-    int64_t out_us;         // where from_us lies in the output
-};
-
-struct kn_timeline {
-    struct kn_span spans[2];
-    int n_spans;
-};
-
-/* The inverse: what is shown at `out_us`. */
-int64_t kn_timeline_source(const struct kn_timeline *timeline, int64_t out_us);
-/* Where `in_us` lies in the output. False when it is not shown; *out_us is then where the next
- * span begins, or INT64_MAX after the last. */
-bool kn_timeline_map(const struct kn_timeline *timeline, int64_t in_us, int64_t *out_us);
-
-bool kn_timeline_equal(const struct kn_timeline *a, const struct kn_timeline *b);
 
 /* What a segmented output adds to a manifest: one playlist's worth. In the run's arena. */
 struct kn_output_rendition {
@@ -100,7 +82,8 @@ struct kn_target {
     int track;
     // Of the feeding thread:
     bool is_done;     // nothing more is wanted
-    bool has_begun;   // of copied pictures: their first key frame has come
+    int span;         // of copied pictures: the span of the timeline they are in
+    bool has_begun;   // its first key frame has come
     int64_t begin_us; // then: when it is shown, in the inputs' time
 };
 
@@ -120,6 +103,7 @@ struct kn_video_rendition {
     struct kn_graph *graph;       // owned
     struct kn_encoder *encoder;   // owned
     AVFrame *like;                // owned: what the graph was made for
+    AVFrame *shown;               // owned: the last picture, where holes are filled with it; NULL
     AVRational time_base;         // of the encoder
     int64_t last_pts;             // in time_base
     int64_t phase_us;             // how far after the grid's first tick the first picture came
@@ -187,6 +171,7 @@ struct kn_input_run {
     int64_t origin_us;      // the file's time that counts as 0
     int64_t offset_us;      // where it begins in the joined time
     int64_t duration_us;    // KN_NO_TIME when unknown
+    int64_t end_us;         // in the joined time: nothing after it is shown; INT64_MAX: all is read
     atomic_int_fast64_t n_hurt; // packets and frames that showed damage
     // --- protected by the run's lock: how much of the file was read, by feeds that read to its end
     int64_t read_us;
@@ -216,6 +201,16 @@ struct kn_run {
 /* The context's opening calls, from any thread; `impl` is the run. */
 kn_code kn_run_open_source(void *impl, const char *uri, struct kn_source **out, struct kn_error *err);
 kn_code kn_run_open_sink(void *impl, const char *uri, struct kn_sink **out, struct kn_error *err);
+
+/* Whether an input is one of those that are shown one after the other. */
+bool kn_run_is_joined(const struct kn_run *run, int input);
+/* The nth stream of a kind that a conversion may use; NULL: there is none, or it is disabled. */
+const AVStream *kn_run_stream(const struct kn_run *run, int input, enum AVMediaType kind, int nth);
+/*
+ * Where `st` of `input` goes on: the streams of its kind with the same number in all joined inputs, in their
+ * order, or itself alone. `parts` has room for one per input; how many there are.
+ */
+int kn_run_parts(const struct kn_run *run, int input, const AVStream *st, struct kn_feed_part *parts);
 
 /* An input failed, or we were asked to stop: all ends. */
 void kn_run_fail(struct kn_run *run, const struct kn_error *err);

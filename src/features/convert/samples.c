@@ -50,12 +50,12 @@ kn_code kn_samples_read(const struct kn_output_run *output, const struct kn_samp
 {
     struct kn_run *run = output->run;
     const struct kn_input_run *in = &run->inputs[setup->input];
-    const struct kn_span *span = &output->timeline.spans[0];
     // What is shown of this file, in its own time.
-    const int64_t from_us = FFMAX(span->from_us - in->offset_us, 0);
-    int64_t length_us = in->duration_us == KN_NO_TIME ? 0 : in->duration_us - from_us;
-    if (span->to_us != INT64_MAX)
-        length_us = FFMIN(length_us, span->to_us - in->offset_us - from_us);
+    const int64_t end_us = in->duration_us == KN_NO_TIME ? INT64_MAX : in->offset_us + in->duration_us;
+    int64_t from_us = in->offset_us, to_us = in->offset_us;
+    (void)kn_timeline_shown(&output->timeline, in->offset_us, end_us, &from_us, &to_us);
+    const int64_t length_us = to_us == INT64_MAX ? 0 : to_us - from_us;
+    from_us -= in->offset_us;
     const int n_places = length_us > 0 ? setup->n_places : 1;
 
     kn_auto(kn_input_free) struct kn_input *input = NULL;

@@ -358,6 +358,9 @@ kn_code kn_video_plan(struct kn_video_plan *plan, const struct kn_convert_output
     if (rc != KN_OK)
         return rc;
     plan_rate(plan, output, facts->stream);
+    plan->fills_holes = facts->has_holes;
+    if (facts->has_holes || facts->is_uneven)
+        plan->is_constant_rate = plan->is_fps_forced = true;
     plan->pixel_format = plan_pixel_format(output, par);
     rc = plan_filters(plan, &g, output, facts, arena, err);
     if (rc == KN_OK)

@@ -22,6 +22,7 @@ struct kn_video_plan {
     enum AVPixelFormat pixel_format;
     AVRational frame_rate;  // of the output: said, or the source's average
     bool is_constant_rate;  // times lie on a grid of 1/frame_rate
+    bool fills_holes;       // where no picture comes for longer, the last one is shown again
     bool is_fps_forced;     // the fps filter makes the grid; else times are only rounded to it
     bool is_tone_mapped;
     struct kn_rect crop;    // width_px 0: none
@@ -42,6 +43,8 @@ struct kn_video_facts {
     const AVStream *stream;
     struct kn_rect border; // what is left without black bars; width_px 0: not looked for
     bool is_cut;           // a clip, a concatenation, watermarks: copying is out of the question
+    bool has_holes;        // a joined input has no pictures: the one before it stands still
+    bool is_uneven;        // joined inputs differ in their rates
     double crf;            // instead of the request's; 0: the request's
     int n_threads;
 };

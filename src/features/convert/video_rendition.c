@@ -169,6 +169,48 @@ static kn_code rendition_begin(struct kn_video_rendition *r, const AVFrame *firs
     return r->pass == 1 ? KN_OK : rendition_describe(r, err);
 }
 
+// A picture at its tick, with which it leaves the grid's time behind.
+static kn_code picture_encode(struct kn_video_rendition *r, AVFrame *frame, struct kn_error *err)
+{
+    r->last_pts = frame->pts;
+    frame->pict_type = rendition_cuts_at(r, frame->pts) ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
+    if (r->plan->is_constant_rate)
+        r->end_us = av_rescale_q(frame->pts + 1, r->time_base, microseconds);
+    // What decoders attach (closed captions, HDR data of a picture now SDR) is not the output's.
+    for (int i = frame->nb_side_data - 1; i >= 0; i--)
+        if (frame->side_data[i]->type != AV_FRAME_DATA_A53_CC)
+            av_frame_remove_side_data(frame, frame->side_data[i]->type);
+    return kn_encoder_feed(r->encoder, frame, rendition_packet, r, err);
+}
+
+// Up to the tick `until` the last picture stands still.
+static kn_code rendition_fill(struct kn_video_rendition *r, int64_t until, struct kn_error *err)
+{
+    kn_code rc = KN_OK;
+    int64_t pts = r->last_pts == INT64_MIN ? 0 : r->last_pts + 1;
+    for (; rc == KN_OK && r->shown && pts < until && !atomic_load(&r->run->stop); pts++) {
+        kn_auto(av_frame_free) AVFrame *again = av_frame_clone(r->shown);
+        if (!again)
+            return kn_fail(err, KN_ENOMEM, "no memory for a picture");
+        again->pts = pts;
+        rc = picture_encode(r, again, err);
+    }
+    return rc;
+}
+
+// Before the first picture that one is shown, after each the last one that came.
+static kn_code rendition_fill_before(struct kn_video_rendition *r, const AVFrame *frame, struct kn_error *err)
+{
+    if (!r->shown && !(r->shown = av_frame_clone(frame)))
+        return kn_fail(err, KN_ENOMEM, "no memory for a picture");
+    const kn_code rc = rendition_fill(r, frame->pts, err);
+    av_frame_unref(r->shown);
+    if (rc == KN_OK && av_frame_ref(r->shown, frame) < 0)
+        return kn_fail(err, KN_ENOMEM, "no memory for a picture");
+    av_frame_remove_side_data(r->shown, AV_FRAME_DATA_A53_CC); // captions are told once
+    return rc;
+}
+
 static kn_code rendition_encode(void *impl, AVFrame *frame, struct kn_error *err)
 {
     struct kn_video_rendition *r = impl;
@@ -182,15 +224,8 @@ static kn_code rendition_encode(void *impl, AVFrame *frame, struct kn_error *err
     frame->pts = av_rescale_q(now_us, microseconds, r->time_base);
     if (frame->pts <= r->last_pts)
         return KN_OK; // two pictures on one tick of the grid: the first stays
-    r->last_pts = frame->pts;
-    frame->pict_type = rendition_cuts_at(r, frame->pts) ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
-    if (r->plan->is_constant_rate)
-        r->end_us = av_rescale_q(frame->pts + 1, r->time_base, microseconds);
-    // What decoders attach (closed captions, HDR data of a picture now SDR) is not the output's.
-    for (int i = frame->nb_side_data - 1; i >= 0; i--)
-        if (frame->side_data[i]->type != AV_FRAME_DATA_A53_CC)
-            av_frame_remove_side_data(frame, frame->side_data[i]->type);
-    return kn_encoder_feed(r->encoder, frame, rendition_packet, r, err);
+    const kn_code rc = r->plan->fills_holes ? rendition_fill_before(r, frame, err) : KN_OK;
+    return rc == KN_OK ? picture_encode(r, frame, err) : rc;
 }
 
 /* ---- filters ---- */
@@ -328,6 +363,9 @@ static kn_code rendition_run(struct kn_video_rendition *r, struct kn_error *err)
     kn_code rc = r->graph ? kn_graph_feed(r->graph, NULL, rendition_encode, r, err) : KN_OK;
     if (rc == KN_OK && !r->encoder)
         rc = kn_fail_as(err, KN_EMEDIA, "ResourceContentBad", "there are no pictures in what is asked for");
+    const int64_t length_us = r->target.output->duration_us;
+    if (rc == KN_OK && r->plan->fills_holes && length_us != KN_NO_TIME)
+        rc = rendition_fill(r, av_rescale_q(length_us, microseconds, r->time_base), err);
     if (rc == KN_OK)
         rc = kn_encoder_feed(r->encoder, NULL, rendition_packet, r, err);
     if (rc == KN_OK && r->pass != 1)
@@ -385,6 +423,7 @@ void kn_video_rendition_clear(struct kn_video_rendition *r)
     kn_graph_free(&r->graph);
     kn_encoder_free(&r->encoder);
     av_frame_free(&r->like);
+    av_frame_free(&r->shown);
     av_packet_free(&r->held);
     kn_packet_log_free(&r->log);
     kn_channel_free(&r->channel, drop_frame);

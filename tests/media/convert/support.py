@@ -23,11 +23,11 @@ def ffmpeg(*args):
     sh("ffmpeg", "-v", "error", "-y", *args)
 
 
-def convert(outputs, inputs=("v.mp4",), threads=2, cancel_after=0):
+def convert(outputs, inputs=("v.mp4",), threads=2, cancel_after=0, **more):
     """Run one conversion; returns (exit status, result, sentence on stderr)."""
     given = [i if isinstance(i, dict) else {"Uri": i} for i in inputs]
     with open("job.json", "w") as f:
-        json.dump({"Inputs": given, "Outputs": outputs}, f)
+        json.dump({"Inputs": given, "Outputs": outputs, **more}, f)
     run = subprocess.run([CONVERT, "job.json", str(threads), str(cancel_after)],
                          capture_output=True, text=True, timeout=100)
     assert run.returncode in (0, 1), run.stderr

@@ -5,7 +5,7 @@ import os
 import random
 import unittest
 
-from support import ConvertCase, complaints, ffmpeg, output, picture, probe, read, streams, write
+from support import ConvertCase, complaints, ffmpeg, output, picture, probe, read, streams, volume, write
 
 
 class Jobs(ConvertCase):
@@ -33,6 +33,66 @@ class Jobs(ConvertCase):
         self.assertEqual(complaints("c.mp4"), "")
         self.assertGreater(picture("c.mp4", 2.5)(80, 45)[0], 200)
         self.assertGreater(picture("c.mp4", 3.5)(80, 45)[2], 200)
+
+    def colours(self):
+        for colour, pitch in (("red", 300), ("green", 600), ("blue", 900)):
+            ffmpeg("-f", "lavfi", "-i", f"color={colour}:s=320x180:r=25:d=3", "-f", "lavfi", "-i",
+                   f"sine={pitch}:r=48000:d=3", "-c:v", "libx264", "-g", "25", "-c:a", "aac", f"{colour}.mp4")
+
+    def shown(self, path, *expected):
+        """The colours shown at some seconds."""
+        for at_s, colour in expected:
+            seen = picture(path, at_s)(80, 45)
+            strongest = ("red", "green", "blue")[seen.index(max(seen))]
+            self.assertEqual(strongest, colour, f"at {at_s} s: {seen}")
+
+    def test_parts_of_joined_inputs(self):
+        self.colours()
+        span = lambda seek, length: {"Clip": {"TimeSpan": {"Seek": str(seek), "Duration": str(length)}}}
+        inputs = [{"Uri": "red.mp4", **span(0, 1)}, {"Uri": "green.mp4", **span(1.5, 0.5)}, {"Uri": "blue.mp4", **span(1, 1)}]
+        self.done([output("c.mp4"), output("one.mp4", Features={"Clip": {"TimeSpan": {"Seek": "0.5", "Duration": "1.25"}}}),
+                   output("copy.mkv", "mkv", Video={"Codec": "copy"}, Audio={"Codec": "copy"})], inputs)
+        for kind in ("video", "audio"):
+            self.assertAlmostEqual(float(streams("c.mp4", kind)[0]["duration"]), 2.5, delta=0.05)
+            self.assertAlmostEqual(float(streams("one.mp4", kind)[0]["duration"]), 1.25, delta=0.05)
+        self.shown("c.mp4", (0.9, "red"), (1.1, "green"), (1.4, "green"), (1.6, "blue"), (2.4, "blue"))
+        self.shown("one.mp4", (0.4, "red"), (0.6, "green"), (1.1, "blue"))
+        for path in ("c.mp4", "one.mp4", "copy.mkv"):
+            self.assertEqual(complaints(path), "")
+        self.shown("copy.mkv", (0.9, "red"), (1.6, "blue"))  # green's next key frame lies after its part
+        self.assertAlmostEqual(float(probe("copy.mkv")["format"]["duration"]), 2.5, delta=0.1)
+        self.refused("OutOfRange.*the clip begins", [output("x.mp4")], ["red.mp4", {"Uri": "green.mp4", **span(9, 1)}])
+        self.refused("Inputs\\[0\\].Clip' goes together with joined", [output("x.mp4")],
+                     [{"Uri": "red.mp4", **span(0, 1)}, {"Name": "b", "Uri": "green.mp4"}])
+
+    def test_inputs_without_their_pictures_or_sound(self):
+        self.colours()
+        inputs = [{"Uri": "red.mp4", "DisableVideo": True}, {"Uri": "green.mp4", "DisableAudio": True},
+                  {"Uri": "blue.mp4", "DisableVideo": "true"}]
+        self.done([output("c.mp4")], inputs)
+        self.assertAlmostEqual(float(streams("c.mp4", "video")[0]["duration"]), 9, delta=0.1)
+        self.assertAlmostEqual(float(streams("c.mp4", "audio")[0]["duration"]), 9, delta=0.1)
+        self.shown("c.mp4", (0.5, "green"), (4, "green"), (8.5, "green"))  # the picture stands still
+        self.assertEqual(complaints("c.mp4"), "")
+        for at_s, is_loud in ((1, True), (4.5, False), (8, True)):
+            ffmpeg("-ss", str(at_s), "-t", "0.5", "-i", "c.mp4", "-vn", "part.wav")
+            self.assertEqual(volume("part.wav") > -60, is_loud, f"at {at_s} s")
+        self.done([output("a.mp4")], [{"Uri": "red.mp4", "DisableVideo": True}])
+        self.assertEqual([s["codec_type"] for s in probe("a.mp4")["streams"]], ["audio"])
+
+    def test_another_input_gives_size_and_rate(self):
+        ffmpeg("-f", "lavfi", "-i", "color=red:s=160x120:r=10:d=1", "-c:v", "libx264", "small.mp4")
+        job = [output("c.mp4", audio=None, Video={"Width": None})]
+        for index, size in ((0, (160, 120, "10/1")), (1, (320, 180, "25/1"))):
+            self.done(job, ["small.mp4", "v.mp4"], AlignmentIndex=index)
+            video = streams("c.mp4", "video")[0]
+            self.assertEqual((video["width"], video["height"], video["avg_frame_rate"]), size)
+            self.assertAlmostEqual(float(video["duration"]), 3, delta=0.15)
+        self.refused("'Config.AlignmentIndex' is 2", job, ["small.mp4", "v.mp4"], AlignmentIndex=2)
+
+    def test_copies_of_several_encodings_are_refused(self):
+        ffmpeg("-f", "lavfi", "-i", "color=red:s=160x120:r=10:d=1", "-c:v", "libx264", "small.mp4")
+        self.refused("is encoded otherwise", [output("x.mp4", audio=None, Video={"Codec": "copy"})], ["v.mp4", "small.mp4"])
 
     def test_clip_of_the_first_part(self):
         clip = {"TimeSpan": {"Seek": "0.5", "End": "0.5"}}

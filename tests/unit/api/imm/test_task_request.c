@@ -33,12 +33,15 @@ static kn_code uploaded(void *context, const struct kn_uri *source, int64_t *out
     return kn_time_parse_iso("2025-01-02T03:04:05Z", out_us) ? KN_OK : kn_fail(err, KN_EBUG, "no time");
 }
 
+static int64_t alignment_index; // of the next request
+
 static kn_code read_with(json_t **out, const char *sources, const char *targets, const char *tags, struct kn_error *err)
 {
     json_auto_t *sources_json = quoted(sources), *targets_json = quoted(targets), *tags_json = quoted(tags);
     const struct kn_imm_request request = {.sources = sources_json,
                                            .targets = targets_json,
                                            .tags = tags_json,
+                                           .alignment_index = alignment_index,
                                            .created_us = kn_now_us(),
                                            .covers = covers,
                                            .uploaded = uploaded};
@@ -208,8 +211,8 @@ static void transcoding_speaks_in_our_units(void **state)
     assert_int_equal(output->audios[0].bitrate_bps, 96000);
     assert_int_equal(output->audios[0].channels, 1);
     assert_false(output->trans.keep_captions);
-    assert_int_equal(output->features.clip.seek_us, 1500000);
-    assert_int_equal(output->features.clip.duration_us, 10 * KN_SECOND);
+    assert_int_equal(spec.inputs[0].clip.seek_us, 1500000);
+    assert_int_equal(spec.inputs[0].clip.duration_us, 10 * KN_SECOND);
 }
 
 static void one_stream_may_be_copied_and_the_other_encoded(void **state)
@@ -256,6 +259,27 @@ static void captions_and_a_film_are_two_steps(void **state)
     assert_int_equal(json_array_size(steps), 2);
 }
 
+static void sources_may_be_parts_and_lack_streams(void **state)
+{
+    (void)state;
+    kn_auto(kn_convert_spec_clear) struct kn_convert_spec spec = {0};
+    alignment_index = 1;
+    convert_load(&spec,
+                 "[{'URI':'oss://media/a.mp4','Duration':3,'DisableAudio':true},{'URI':'oss://media/b.mp4'},"
+                 "{'URI':'oss://media/c.mp4','StartTime':'2.5','DisableVideo':'true','DisableAudio':'false'}]",
+                 "[{'URI':'oss://media/c','Container':'mp4'}]");
+    alignment_index = 0;
+    assert_int_equal(spec.alignment_index, 1);
+    assert_int_equal(spec.inputs[0].clip.duration_us, 3 * KN_SECOND);
+    assert_true(spec.inputs[0].disables_audio);
+    assert_false(spec.inputs[0].disables_video);
+    assert_false(spec.inputs[1].clip.is_set);
+    assert_int_equal(spec.inputs[2].clip.seek_us, 2500000);
+    assert_int_equal(spec.inputs[2].clip.duration_us, KN_NO_TIME);
+    assert_true(spec.inputs[2].disables_video);
+    assert_false(spec.inputs[2].disables_audio);
+}
+
 /* ---- refusals ---- */
 
 static void what_is_wrong_is_named(void **state)
@@ -269,6 +293,8 @@ static void what_is_wrong_is_named(void **state)
         {"[{'URI':'http://elsewhere.example.com/a.mkv'}]", "[]", "InvalidParameter", "Sources[0].URI"},
         {"[{'URI':'oss://secret/a.mkv'}]", "[]", "ResourceAccess", "oss://secret/a.mkv"},
         {FILM, "[]", "MissingParameter", "'Targets'"},
+        {"[{'URI':'oss://media/a.mkv','DisableAudio':true,'DisableVideo':true}]", "[]", "InvalidParameter",
+         "Sources[0] has DisableAudio and DisableVideo"},
         {FILM, "[{}]", "InvalidParameter", "asks for nothing"},
         {FILM, "[{'URI':'oss://media/a.mp4'}]", "InvalidParameter", "no Container"},
         {FILM, "[{'Container':'mp4'}]", "InvalidParameter", "no URI"},
@@ -438,6 +464,7 @@ int main(void)
         cmocka_unit_test(all_films_of_a_request_are_one_conversion),
         cmocka_unit_test(captions_and_a_film_are_two_steps),
         cmocka_unit_test(what_is_wrong_is_named),
+        cmocka_unit_test(sources_may_be_parts_and_lack_streams),
         cmocka_unit_test(what_is_not_built_is_refused_by_its_path),
         cmocka_unit_test(a_range_is_told_at_the_targets_place),
         cmocka_unit_test(captions_beside_a_source_become_tracks_where_there_is_room),

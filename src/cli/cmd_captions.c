@@ -70,7 +70,7 @@ static void help_print(void)
         "  --bom                 begin with a byte order mark, which some television sets ask for\n"
         "  --line-end lf|crlf    CR LF in SubRip, LF in the others when not given\n"
         "  --rtl-marks on|off    a mark (U+200F) before lines of Arabic or Hebrew that begin with a dash or a\n"
-        "                        full stop; when not given on for pictures that become SubRip\n"
+        "                        full stop; when not given on for pictures and teletext that become SubRip\n"
         "  --overwrite           replace outputs that exist; without it nothing is ever replaced\n"
         "  --json                print the result as JSON\n"
         "  --help\n\n"

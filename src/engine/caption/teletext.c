@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "engine/caption/builder.h"
 #include "engine/caption/teletext_letters.h"
+#include "engine/caption/teletext_order.h"
 #include "engine/caption/text.h"
 
 #define ROWS 25 // 1-24 are used
@@ -65,7 +66,6 @@ struct kn_teletext {
     int page_set, magazine_set;               // designations; -1: not said
     int page_second_set, magazine_second_set; // of what the code ESC switches to
     int n_damaged;                            // letters of this page
-    bool has_told_letters; // that they are of an alphabet nobody here knows
     // --- what is shown
     struct grid shown;
     int shown_set;    // its letters'
@@ -221,26 +221,21 @@ static bool grid_is_empty(const struct grid *grid)
     return true;
 }
 
-// Hebrew is sent as it is seen. Reverses a line into the order it is read in; numbers and Latin words stay.
-static void line_reverse(struct cell *cells, int n)
+// What is sent as it is seen comes into the order it is read in. Returns how many cells are left.
+static int line_order(struct cell *cells, int n)
 {
-    for (int a = 0, b = n - 1; a < b; a++, b--) {
-        const struct cell cell = cells[a];
-        cells[a] = cells[b];
-        cells[b] = cell;
+    struct cell seen[COLUMNS];
+    uint32_t letters[COLUMNS];
+    uint8_t order[COLUMNS];
+    memcpy(seen, cells, (size_t)n * sizeof(*seen));
+    for (int i = 0; i < n; i++)
+        letters[i] = is_ink(&cells[i]) ? cells[i].character : ' ';
+    const int kept = kn_teletext_order(letters, order, n);
+    for (int i = 0; i < kept; i++) {
+        cells[i] = seen[order[i]];
+        cells[i].character = is_ink(&cells[i]) ? letters[i] : cells[i].character;
     }
-    for (int from = 0; from < n; from++) {
-        int to = from;
-        while (to < n && ((cells[to].character | 32) >= 'a' ? (cells[to].character | 32) <= 'z'
-                                                             : cells[to].character >= '0' && cells[to].character <= '9'))
-            to++;
-        for (int a = from, b = to - 1; a < b; a++, b--) {
-            const struct cell cell = cells[a];
-            cells[a] = cells[b];
-            cells[b] = cell;
-        }
-        from = to > from ? to : from;
-    }
+    return kept;
 }
 
 static struct kn_cue_style style_of(const struct cell *cell)
@@ -280,7 +275,9 @@ static void line_add(struct kn_teletext *decoder, const struct cell *cells, int 
         for (; blanks > 0; blanks = has_code ? 0 : blanks - 1)
             gap_add(builder, &style, " ");
         builder->look.style = style;
-        kn_cue_builder_character(builder, cell->character);
+        if (cell->character == KN_TELETEXT_LAM_ALEF)
+            kn_cue_builder_character(builder, 0x644);
+        kn_cue_builder_character(builder, cell->character == KN_TELETEXT_LAM_ALEF ? 0x627 : cell->character);
         if (cell->mark)
             kn_cue_builder_character(builder, cell->mark);
     }
@@ -311,9 +308,8 @@ static kn_code lines_emit(struct kn_teletext *decoder, int from, int to, int64_t
         if (!row_span(&decoder->shown, row, &a, &b))
             continue;
         memcpy(line, decoder->shown.cells[row] + a, (size_t)(b - a) * sizeof(*line));
-        if (kn_teletext_is_rtl(decoder->shown_set))
-            line_reverse(line, b - a);
-        line_add(decoder, line, b - a, is_first ? "" : "\n");
+        const int n = kn_teletext_is_rtl(decoder->shown_set) ? line_order(line, b - a) : b - a;
+        line_add(decoder, line, n, is_first ? "" : "\n");
         is_first = false;
     }
     struct kn_cue *cue;
@@ -371,19 +367,12 @@ static bool grid_grows(const struct grid *before, const struct grid *after)
 }
 
 // What of the page just received cannot be read.
-static void letters_check(struct kn_teletext *decoder, const struct grid *grid)
+static void letters_check(struct kn_teletext *decoder)
 {
-    const double at_s = (double)decoder->header_us / KN_SECOND;
     if (decoder->n_damaged)
         kn_cue_list_warn(decoder->list, 0, "%d letters of the teletext page at %.3f s arrived damaged",
-                         decoder->n_damaged, at_s);
+                         decoder->n_damaged, (double)decoder->header_us / KN_SECOND);
     decoder->n_damaged = 0;
-    for (int i = COLUMNS; i < ROWS * COLUMNS && !decoder->has_told_letters; i++) {
-        if (grid->cells[i / COLUMNS][i % COLUMNS].character != 0xFFFD)
-            continue;
-        kn_cue_list_warn(decoder->list, 0, "the teletext page at %.3f s has letters of an alphabet that is not known", at_s);
-        decoder->has_told_letters = true;
-    }
 }
 
 // The page is whole: the next header came, or the stream ended.
@@ -394,7 +383,7 @@ static kn_code page_end(struct kn_teletext *decoder, struct kn_error *err)
         return KN_OK;
     decoder->is_receiving = false;
     const int set = page_draw(decoder, &grid);
-    letters_check(decoder, &grid);
+    letters_check(decoder);
     if (memcmp(&grid, &decoder->shown, sizeof(grid)) == 0)
         return KN_OK;
     const bool grows = decoder->shown_us != KN_NO_TIME && grid_grows(&decoder->shown, &grid);

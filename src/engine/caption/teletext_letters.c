@@ -5,9 +5,10 @@
 
 #include "base/cleanup.h"
 #include "base/strings.h"
+#include "engine/caption/teletext_order.h"
 #include "engine/caption/text.h"
 
-enum alphabet { NONE = 0, LATIN, SERBIAN, RUSSIAN, UKRAINIAN, GREEK, HEBREW };
+enum alphabet { LATIN = 0, SERBIAN, RUSSIAN, UKRAINIAN, GREEK, HEBREW, ARABIC };
 
 enum national {
     PLAIN = 0, ENGLISH, GERMAN, SWEDISH, ITALIAN, FRENCH, SPANISH, CZECH, POLISH, TURKISH, CROATIAN, ROMANIAN,
@@ -18,27 +19,34 @@ enum national {
 // and stands for Z with a dot; the Romanian letters with cedillas for those with commas.
 static const char national_codes[] = "#$@[\\]^_`{|}~";
 static const char *const nationals[] = {
-    [PLAIN] = "#$@[\\]^_`{|}~",      [ENGLISH] = "£$@←½→↑#—¼‖¾÷",  [GERMAN] = "#$§ÄÖÜ^_°äöüß",
+    [PLAIN] = "#¤@[\\]^_`{¦}~",      [ENGLISH] = "£$@←½→↑#—¼‖¾÷",  [GERMAN] = "#$§ÄÖÜ^_°äöüß",
     [SWEDISH] = "#¤ÉÄÖÅÜ_éäöåü",     [ITALIAN] = "£$é°ç→↑#ùàòèì",  [FRENCH] = "éïàëêùî#èâôûç",
     [SPANISH] = "ç$¡áéíóú¿üñèà",     [CZECH] = "#ůčťžýířéáěúš",    [POLISH] = "#ńąŻŚŁćóężśłź",
     [TURKISH] = "₤ğİŞÖÇÜĞışöçü",     [CROATIAN] = "#ËČĆŽĐŠëčćžđš", [ROMANIAN] = "#¤ȚÂȘĂÎıțâșăî",
     [ESTONIAN] = "#õŠÄÖŽÜÕšäöžü",    [LETTISH] = "#$ŠėęŽčūšąųžį",
 };
 
-// Codes 0x40 to 0x7F (tables 38 to 42, 45).
+// Codes 0x40 to 0x7F (tables 38 to 42, 44, 46). The Arabic set has a place for each form of a letter; text has none.
+// Its last place is lam and alef.
 static const char *const alphabets[] = {
     [SERBIAN] = "ЧАБЦДЕФГХИЈКЛМНОПЌРСТУВЃЉЊЗЋЖЂШЏчабцдефгхијклмнопќрстувѓљњзћжђш■",
     [RUSSIAN] = "ЮАБЦДЕФГХИЙКЛМНОПЯРСТУЖВЬЪЗШЭЩЧЫюабцдефгхийклмнопярстужвьъзшэщч■",
     [UKRAINIAN] = "ЮАБЦДЕФГХИЙКЛМНОПЯРСТУЖВЬІЗШЄЩЧЇюабцдефгхийклмнопярстужвьізшєщч■",
     [GREEK] = "ΐΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡʹΣΤΥΦΧΨΩΪΫάέήίΰαβγδεζηθικλμνξοπρςστυφχψωϊϋόύώ■",
     [HEBREW] = "@ABCDEFGHIJKLMNOPQRSTUVWXYZ←½→↑#אבגדהוזחטיךכלםמןנסעףפץצקרשת₪‖¾÷■",
+    [ARABIC] = "ةءببتتاابةتثجحخدذرزسشصضطظعغثجحخ#ـفقكلمنهوىيثجحخيىعغففققكللممننﻻ■",
 };
 
-// Supplementary sets (tables 37, 41, 43), 0x20 to 0x7F. What differs in the others is in extra_letter().
+// Supplementary sets (tables 37, 41, 43, 45), 0x20 to 0x7F. What differs in the others is in extra_letter().
 static const char latin_extra[] =
     " ¡¢£$¥#§¤‘“«←↑→↓°±²³×µ¶·÷’”»¼½¾¿ ˋˊˆ˜ˉ˘˙¨.˚¸_˝˛ˇ—¹®©™♪₠‰ɑ   ⅛⅜⅝⅞ΩÆĐªĦ ĲĿŁØŒºÞŦŊŉĸæđðħıĳŀłøœßþŧŋ■";
 static const char cyrillic_extra[] = "DEFGIJKLNQRSUVWZdefgijklnqrsuvwz";
+static const char arabic_extra[] =
+    " عآأؤإئئچچچپپپژگ٠١٢٣٤٥٦٧٨٩غغﻻهههàABCDEFGHIJKLMNOPQRSTUVWXYZëêùîعéabcdefghijklmnopqrstuvwxyzâôûç■";
 static const char greek_extra[] = "CDFGJLQRSUVWYZΆΉcdfgjlqrsuvwyzΈ■";
+
+// Regions of this and higher designations share the Arabic supplementary set (table 33).
+#define FIRST_ARABIC 64
 
 static const struct set {
     uint8_t designation;
@@ -50,8 +58,8 @@ static const struct set {
     {17, LATIN, GERMAN},    {18, LATIN, SWEDISH},  {19, LATIN, ITALIAN},  {20, LATIN, FRENCH},  {21, LATIN, SPANISH},
     {22, LATIN, TURKISH},   {29, LATIN, CROATIAN}, {31, LATIN, ROMANIAN}, {32, SERBIAN, PLAIN}, {33, LATIN, GERMAN},
     {34, LATIN, ESTONIAN},  {35, LATIN, LETTISH},  {36, RUSSIAN, PLAIN},  {37, UKRAINIAN, PLAIN}, {38, LATIN, CZECH},
-    {54, LATIN, TURKISH},   {55, GREEK, PLAIN},    {64, LATIN, ENGLISH},  {68, LATIN, FRENCH},  {71, NONE, PLAIN},
-    {85, HEBREW, PLAIN},    {87, NONE, PLAIN},
+    {54, LATIN, TURKISH},   {55, GREEK, PLAIN},    {64, LATIN, ENGLISH},  {68, LATIN, FRENCH},  {71, ARABIC, PLAIN},
+    {85, HEBREW, PLAIN},    {87, ARABIC, PLAIN},
 };
 
 static const struct {
@@ -105,7 +113,7 @@ int kn_teletext_set(int designation, unsigned national, const char *language)
 
 bool kn_teletext_is_rtl(int set)
 {
-    return set_of(set)->alphabet == HEBREW;
+    return set_of(set)->alphabet >= HEBREW;
 }
 
 bool kn_teletext_is_latin(int set)
@@ -113,20 +121,37 @@ bool kn_teletext_is_latin(int set)
     return set_of(set)->alphabet == LATIN;
 }
 
+// Codes of the Arabic set below 0x40, as they look.
+static uint32_t arabic_sign(uint8_t code)
+{
+    switch (code) {
+    case 0x26: return KN_TELETEXT_TAIL;
+    case 0x27: return 0x64A;
+    case 0x28: return ')';
+    case 0x29: return '(';
+    case 0x2C: return 0x60C;
+    case 0x3B: return 0x61B;
+    case 0x3C: return '>';
+    case 0x3E: return '<';
+    case 0x3F: return 0x61F;
+    default: return code;
+    }
+}
+
 uint32_t kn_teletext_letter(int set, uint8_t code)
 {
     const struct set *found = set_of(set);
     code &= 0x7F;
-    if (found->alphabet == NONE)
-        return code == ' ' ? ' ' : 0xFFFD;
     if (found->alphabet != LATIN && code >= 0x40)
         return nth_letter(alphabets[found->alphabet], code - 0x40u);
     if (code == 0x26 && (found->alphabet == RUSSIAN || found->alphabet == UKRAINIAN))
         return found->alphabet == RUSSIAN ? 0x44B : 0x457;
     if (found->alphabet == GREEK && (code == 0x3C || code == 0x3E))
         return code == 0x3C ? 0xAB : 0xBB;
-    if (found->alphabet == HEBREW && code == 0x23)
+    if (found->alphabet >= HEBREW && code == 0x23)
         return 0xA3;
+    if (found->alphabet == ARABIC)
+        return arabic_sign(code);
     const char *at = code ? strchr(national_codes, code) : NULL;
     if (at)
         return nth_letter(nationals[found->national], (unsigned)(at - national_codes));
@@ -139,12 +164,18 @@ uint32_t kn_teletext_extra_letter(int set, uint8_t code)
         uint8_t code;
         uint16_t letter;
     } greek[] = {{0x21, 'a'}, {0x22, 'b'}, {0x24, 'e'}, {0x25, 'h'}, {0x26, 'i'}, {0x28, ':'},    {0x2B, 'k'},
-                 {0x34, 'x'}, {0x35, 'm'}, {0x36, 'n'}, {0x37, 'p'}, {0x3B, 't'}, {0x50, '?'},    {0x59, 0x38A},
+                 {0x35, 'm'}, {0x36, 'n'}, {0x37, 'p'}, {0x3B, 't'}, {0x3F, 'x'}, {0x50, '?'},    {0x59, 0x38A},
                  {0x5A, 0x38E}, {0x5B, 0x38F}};
+    static const uint16_t cyrillic[] = {0x141, 0x142, 0xDF}; // 0x59 to 0x5B
     const int alphabet = set_of(set)->alphabet;
+    const bool is_cyrillic = alphabet >= SERBIAN && alphabet <= UKRAINIAN;
     if (code < 0x20)
         return 0xFFFD;
-    if (alphabet >= SERBIAN && alphabet <= UKRAINIAN && code >= 0x60)
+    if (set_of(set)->designation >= FIRST_ARABIC)
+        return nth_letter(arabic_extra, code - 0x20u);
+    if (is_cyrillic && code >= 0x59 && code <= 0x5B)
+        return cyrillic[code - 0x59];
+    if (is_cyrillic && code >= 0x60)
         return nth_letter(cyrillic_extra, code - 0x60u);
     if (alphabet == GREEK && code >= 0x60)
         return nth_letter(greek_extra, code - 0x60u);

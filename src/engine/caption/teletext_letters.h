@@ -18,7 +18,10 @@
  */
 int kn_teletext_set(int designation, unsigned national, const char *language);
 
-/* The letter of a code, 0x20 to 0x7F; U+FFFD in a set that is not known here (Arabic). */
+/*
+ * The letter of a code, 0x20 to 0x7F, as it looks on the screen: what teletext_order.h takes. Of Arabic, the letter
+ * without its form, KN_TELETEXT_TAIL or KN_TELETEXT_LAM_ALEF.
+ */
 uint32_t kn_teletext_letter(int set, uint8_t code);
 /* The letter of the supplementary set (G2). */
 uint32_t kn_teletext_extra_letter(int set, uint8_t code);

@@ -50,6 +50,8 @@ static char *target_name(const char *target, enum kn_caption_format format)
 static kn_code target_write(struct kn_context *context, const struct kn_extract_spec *spec,
                             const struct kn_cue_list *list, const char *name, struct kn_error *err)
 {
+    // Teletext's lines are sent as the screen shows them.
+    const bool is_drawn = kn_caption_is_image(list->track.codec) || list->track.codec == KN_CAPTION_TELETEXT;
     const struct kn_caption_write_options options = {
         .line_end = !spec->line_end             ? KN_LINE_END_OF_FORMAT
             : kn_equal(spec->line_end, "crlf") ? KN_LINE_END_CRLF
@@ -57,7 +59,7 @@ static kn_code target_write(struct kn_context *context, const struct kn_extract_
         .has_mark = spec->has_mark,
         // What was drawn right to left is to be drawn so again (spec 08, 9.5).
         .marks_rtl = spec->rtl_marks ? kn_equal(spec->rtl_marks, "on")
-                                     : kn_caption_is_image(list->track.codec) && kn_equal(spec->format, "srt"),
+                                     : is_drawn && kn_equal(spec->format, "srt"),
     };
     kn_auto(kn_buf_clear) struct kn_buf text = {0};
     kn_auto(kn_sink_free) struct kn_sink *sink = NULL;

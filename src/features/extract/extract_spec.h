@@ -13,7 +13,7 @@
  *     "OcrLanguage": "eng", "FixOcr": false,                            of captions made of pictures
  *     "ByteOrderMark": false, "LineEnd": "lf"|"crlf",
  *     "RtlMarks": "on"|"off" }                       U+200F before lines of right-to-left text that begin with
- *                                                    punctuation; without it: in SubRip of what was pictures
+ *                                                    punctuation; without it: in SubRip of pictures, teletext
  *
  * The result: { "Files": [ {"Source", "Uri", "Kind", "Encoding", "Language", "Cues", "StartUs", "EndUs",
  *               "Changed", "Dropped", "Problems", "Warnings": [ {"Line", "Text"} ]} ],
@@ -51,7 +51,7 @@ struct kn_extract_spec {
     size_t n_sources;
     const char *format;    // "srt", "webvtt" or "ass"
     const char *line_end;  // "lf", "crlf"; NULL: the format's own
-    const char *rtl_marks; // "on", "off"; NULL: on for SubRip of captions made of pictures
+    const char *rtl_marks; // "on", "off"; NULL: on for SubRip of pictures and teletext
     int64_t shift_us;
     int64_t longest_us; // of what nobody ends; 0: engine/caption's own
     double scale;

@@ -271,6 +271,78 @@ static void hebrew_comes_out_in_the_order_it_is_read(void **state)
     (void)state;
     // As the screen shows it, from the left: "12" stays a number.
     assert_one_line("heb", 5, NULL, 0, "mely 12", "12 שלום");
+    // Brackets are turned; times, prices and what is in Latin letters run on from the left.
+    assert_one_line("heb", 5, NULL, 0, "50% 12:30 (mely)", "(שלום) 12:30 50%");
+    assert_one_line("heb", 5, NULL, 0, ".BBC (NEWS) 24 mely", "שלום BBC (NEWS) 24.");
+    assert_one_line("heb", 5, NULL, 0, "BBC (NEWS)!", "BBC (NEWS)!");
+}
+
+static void arabic_is_letters_without_their_forms(void **state)
+{
+    (void)state;
+    // Lam and alef have one place, seen has two: its tail stands left of it.
+    assert_one_line("ara", 7, NULL, 0, "{~S", "سلام");
+    assert_one_line("ara", 7, NULL, 0, "&SFf", "ناس");
+    assert_one_line("ara", 7, NULL, 0, "?){~S(", "(سلام)؟");
+    assert_one_line("ara", 7, NULL, 0, ";{~S ,{~S", "سلام، سلام؛");
+    assert_one_line("ara", 7, NULL, 0, "12:30 1.5 {~S", "سلام 1.5 12:30");
+    // Every letter of the alphabet; what looks like a tail elsewhere is an alef maksura.
+    assert_one_line("ara", 7, NULL, 0, "ABDKLMNOPQRSTUVWXYZabcdefghij&'@", "ةيىيىوهنملكقفغعظطضصشسزرذدخحجثتبء");
+    // Letters that only the supplementary set has, and its digits.
+    const uint32_t extras[] = {triplet(40 + 22, 0x04, 0), triplet(2, 0x0F, 0x23), triplet(3, 0x0F, 0x31)};
+    assert_one_line("ara", 7, extras, 3, "AA", "١أ");
+}
+
+// The page's letters by a packet of row 28, or its magazine's by one of row 29.
+static void assert_set(unsigned row, unsigned designation, unsigned national, const char *codes, const char *expected)
+{
+    struct stream stream;
+    struct sender sender = {0};
+    const uint32_t set[] = {designation << 7 | 15u << 14, 7};
+    stream_begin(&stream, "und");
+    if (row == 29)
+        send_triplets(&sender, PAGE, 29, set, 2);
+    send_header(&sender, PAGE, national, true);
+    if (row == 28)
+        send_triplets(&sender, PAGE, 28, set, 2);
+    send_text(&sender, PAGE, 22, codes);
+    send_header(&sender, 0x8FF, 0, true);
+    stream_send(&stream, 1000, &sender);
+    stream_page(&stream, 2000, NULL, NULL);
+    char line[256];
+    (void)snprintf(line, sizeof(line), "1000-2000 %s", expected);
+    assert_string_equal(stream_end(&stream), line);
+    kn_cue_list_clear(&stream.list);
+}
+
+// EN 300 706, tables 32, 33 and 36.
+static void every_national_option_is_its_own(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned designation, national;
+        const char *letters;
+    } options[] = {
+        {0, 0, "£$@←½→↑#—¼‖¾÷"},  {0, 1, "#$§ÄÖÜ^_°äöüß"},  {0, 2, "#¤ÉÄÖÅÜ_éäöåü"},  {0, 3, "£$é°ç→↑#ùàòèì"},
+        {0, 4, "éïàëêùî#èâôûç"},  {0, 5, "ç$¡áéíóú¿üñèà"},  {0, 6, "#ůčťžýířéáěúš"},  {8, 0, "#ńąŻŚŁćóężśłź"},
+        {8, 6, "#ůčťžýířéáěúš"},  {16, 6, "₤ğİŞÖÇÜĞışöçü"}, {24, 5, "#ËČĆŽĐŠëčćžđš"}, {24, 7, "#¤ȚÂȘĂÎıțâșăî"},
+        {32, 1, "#$§ÄÖÜ^_°äöüß"}, {32, 2, "#õŠÄÖŽÜÕšäöžü"}, {32, 3, "#$ŠėęŽčūšąųžį"}, {32, 6, "#ůčťžýířéáěúš"},
+        {48, 6, "₤ğİŞÖÇÜĞışöçü"}, {64, 0, "£$@←½→↑#—¼‖¾÷"}, {64, 4, "éïàëêùî#èâôûç"},
+    };
+    for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+        assert_set(28 + i % 2, options[i].designation, options[i].national, "#$@[\\]^_`{|}~", options[i].letters);
+}
+
+static void regions_have_alphabets_of_their_own(void **state)
+{
+    (void)state;
+    assert_set(29, 32, 0, "@AJQWX[]_`ajqwx{}~", "ЧАЈЌЃЉЋЂЏчајќѓљћђш");
+    assert_set(28, 36, 4, "@AJQWXY\\_&`ajqwxy|~", "ЮАЙЯВЬЪЭЫыюайявьъэч");
+    assert_set(29, 37, 5, "@AJQWXY\\_&`ajqwxy|~", "ЮАЙЯВЬІЄЇїюайявьієч");
+    assert_set(28, 55, 7, "@AJRYZ\\`arz|~<>", "ΐΑΚʹΩΪάΰαςϊόώ«»");
+    assert_set(29, 85, 5, "#ABC `az{", "₪תבא ABC£");
+    assert_set(28, 71, 7, "{~S", "سلام");
+    assert_set(29, 87, 7, "{~S", "سلام");
 }
 
 static void a_packet_names_another_alphabet(void **state)
@@ -386,6 +458,9 @@ int main(void)
         cmocka_unit_test(other_pages_and_magazines_are_not_ours),
         cmocka_unit_test(letters_are_those_of_the_country),
         cmocka_unit_test(hebrew_comes_out_in_the_order_it_is_read),
+        cmocka_unit_test(arabic_is_letters_without_their_forms),
+        cmocka_unit_test(every_national_option_is_its_own),
+        cmocka_unit_test(regions_have_alphabets_of_their_own),
         cmocka_unit_test(a_packet_names_another_alphabet),
         cmocka_unit_test(letters_with_marks_come_from_row_26),
         cmocka_unit_test(looks_and_places_are_kept),

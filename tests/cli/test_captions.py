@@ -52,6 +52,36 @@ class Captions(unittest.TestCase):
         self.assertIn("\n\u200f\u2026\u05e9\u05dc\n\u200f- \u05dc\u05d0\n- no\n", self.read("he2.srt"))
         self.refused("he.srt", "-o", "he3.srt", "--rtl-marks", "yes", status=2, words=["--rtl-marks"])
 
+    def test_each_language_of_a_sami_file_is_a_stream(self):
+        sami = """<SAMI><HEAD><STYLE TYPE="text/css"><!--
+            P { margin-left: 8pt; }
+            .KRCC { Name:한국어; lang:ko-KR; SAMIType:CC; }   .ENCC {lang: en-US; Name: English}  .JPCC { lang: ja-JP }
+            --></STYLE></HEAD><BODY>
+            <SYNC Start=1000><P Class=KRCC>안녕<br>하세요
+            <P Class="ENCC">Hello &amp; bye
+            <SYNC Start=2000><P Class=KRCC>&nbsp;<P class='JPCC'>&nbsp;
+            <SYNC Start=2500><P Class=encc>&nbsp;
+            <SYNC Start=3000><P>For all</P>
+            <SYNC Start=4000><P>&nbsp;
+            </BODY></SAMI>"""
+        with open("two.smi", "w", encoding="utf-8") as file:
+            file.write(sami)
+        rows = self.ok("two.smi", "--list", "--json").json["Files"]
+        self.assertEqual([(r["StreamIndex"], r["Language"], r["Title"], r["Cues"]) for r in rows],
+                         [(0, "ko-KR", "한국어", 2), (1, "en-US", "English", 2)])
+        self.ok("two.smi", "--line-end", "lf", "-o", "two.{streamindex}.srt")
+        last = "\n\n2\n00:00:03,000 --> 00:00:04,000\nFor all"
+        self.assertEqual(self.read("two.0.srt").rstrip("\n"), "1\n00:00:01,000 --> 00:00:02,000\n안녕\n하세요" + last)
+        english = "1\n00:00:01,000 --> 00:00:02,500\nHello & bye" + last
+        self.assertEqual(self.read("two.1.srt").rstrip("\n"), english)
+        self.ok("two.smi", "--stream", "1", "--line-end", "lf", "-o", "one.srt")
+        self.assertEqual(self.read("one.srt").rstrip("\n"), english)
+        self.refused("two.smi", "-o", "none.srt", words=["has 2 caption streams", "no {streamindex}"])
+        self.refused("two.smi", "--stream", "2", "-o", "none.srt", words=["no caption stream of these numbers"])
+        with open("wide.smi", "wb") as f:
+            f.write(sami.encode("utf-16"))
+        self.assertEqual(len(self.ok("wide.smi", "--list", "--json").json["Files"]), 2)
+
     def test_several_files_into_a_folder(self):
         done = self.ok("in.srt", "zh.srt", "-o", "out/", "--format", "webvtt")
         self.assertEqual(done.out.split(), ["out/in.vtt", "out/zh.vtt"])

@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "engine/caption/ass.h"
 #include "engine/caption/finish.h"
+#include "engine/caption/sami.h"
 #include "engine/caption/scc.h"
 #include "engine/caption/small.h"
 #include "engine/caption/srt.h"
@@ -83,6 +84,27 @@ static enum kn_caption_codec codec_find(const char *text, size_t n, const struct
     return has_timing(text, n) || is_named(file, "srt") ? KN_CAPTION_SRT_TEXT : KN_CAPTION_SMALL;
 }
 
+// One language of several; a file of one is read as it is.
+static kn_code small_read(struct kn_cue_list *list, const struct kn_buf *text, const struct kn_caption_file *file,
+                          struct kn_error *err)
+{
+    struct kn_sami_class classes[KN_MAX_SAMI_CLASSES];
+    const char *at = kn_buf_text(text);
+    const size_t n = kn_sami_is_one(at, text->len) ? kn_sami_classes(at, text->len, classes) : 0;
+    const struct kn_sami_class *class = file->stream >= 0 && (size_t)file->stream < n ? &classes[file->stream] : NULL;
+    struct kn_caption_track *track = &list->track;
+    if (class && class->language[0])
+        (void)kn_copy(track->language, sizeof(track->language), class->language);
+    if (class && class->title[0])
+        track->title = kn_arena_strdup(&list->arena, class->title);
+    if (!class || n == 1)
+        return kn_small_read(list, at, text->len, file->name, err);
+    kn_auto(kn_buf_clear) struct kn_buf own = {0};
+    kn_sami_keep(&own, at, text->len, class->name);
+    return kn_buf_ok(&own) ? kn_small_read(list, kn_buf_text(&own), own.len, file->name, err)
+                           : kn_fail(err, KN_ENOMEM, "no memory for captions");
+}
+
 static kn_code text_read(struct kn_cue_list *list, const struct kn_buf *text,
                          const struct kn_caption_file *file, struct kn_error *err)
 {
@@ -95,8 +117,21 @@ static kn_code text_read(struct kn_cue_list *list, const struct kn_buf *text,
     case KN_CAPTION_TTML: return kn_ttml_read(list, at, text->len, err);
     case KN_CAPTION_USF: return kn_usf_read(list, at, text->len, err);
     case KN_CAPTION_SRT_TEXT: return kn_srt_read(list, at, text->len, err);
-    default: return kn_small_read(list, at, text->len, file->name, err);
+    default: return small_read(list, text, file, err);
     }
+}
+
+int kn_caption_count(const void *bytes, size_t n, const struct kn_caption_file *file)
+{
+    struct kn_sami_class classes[KN_MAX_SAMI_CLASSES];
+    kn_auto(kn_buf_clear) struct kn_buf text = {0};
+    char encoding[40];
+    if (n > KN_MAX_CAPTION_BYTES || !kn_sami_is_one(bytes, n) ||
+        kn_caption_decode(&text, bytes, n, file->language, encoding, NULL) != KN_OK ||
+        codec_find(kn_buf_text(&text), text.len, file) != KN_CAPTION_SMALL)
+        return 1;
+    const size_t n_classes = kn_sami_classes(kn_buf_text(&text), text.len, classes);
+    return n_classes > 1 ? (int)n_classes : 1;
 }
 
 kn_code kn_caption_read(struct kn_cue_list *list, const void *bytes, size_t n,

@@ -19,7 +19,11 @@ const char *kn_caption_format_extension(enum kn_caption_format format);
 struct kn_caption_file {
     const char *name;     // for the format when the contents do not tell, and for messages; may be NULL
     const char *language; // hint for the encoding; may be NULL
+    int stream;           // which of several, from 0: kn_caption_count()
 };
+
+/* How many streams a file has: one, but SAMI may have several languages. */
+int kn_caption_count(const void *bytes, size_t n, const struct kn_caption_file *file);
 
 /*
  * Read a caption file of any known format; the list is finished (kn_cue_list_finish()) and its

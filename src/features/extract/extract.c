@@ -148,30 +148,90 @@ kn_code kn_extract_list(struct kn_context *context, const struct kn_extract_spec
     return rc;
 }
 
-static kn_code file_extract(struct kn_context *context, const struct kn_extract_spec *spec,
-                            const struct kn_extract_source *source, json_t *file, struct kn_error *err)
-{
-    kn_auto(kn_buf_clear) struct kn_buf bytes = {0};
-    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
-    const struct kn_caption_file how = {.name = source->uri, .language = source->language};
-    if (source->language)
-        (void)kn_copy(list.track.language, sizeof(list.track.language), source->language);
-    list.longest_us = spec->longest_us;
-    kn_code rc = source_read(context, source->uri, &bytes, err);
-    if (rc != KN_OK)
-        return rc;
-    rc = kn_caption_read(&list, kn_buf_text(&bytes), bytes.len, &how, err);
-    if (rc != KN_OK)
-        return kn_error_prefix(err, "'%s'", source->uri);
-    return kn_extract_list(context, spec, &list, source->target, file, err);
-}
-
 // A row for a source that failed as a whole.
 static kn_code row_fail(json_t *row, const struct kn_error *reason)
 {
     (void)json_object_set_new(row, "Code", json_string(kn_code_name(reason->code)));
     (void)json_object_set_new(row, "Message", json_string(reason->message));
     return reason->code;
+}
+
+static bool is_asked_for(const struct kn_extract_spec *spec, int stream)
+{
+    for (size_t i = 0; i < spec->n_streams; i++)
+        if (spec->streams[i] == stream)
+            return true;
+    return spec->n_streams == 0;
+}
+
+// A new row, borrowed from `files`.
+static json_t *row_new(json_t *files, const struct kn_extract_source *source)
+{
+    json_t *row = json_pack("{s:s}", "Source", source->uri);
+    return row && json_array_append_new(files, row) == 0 ? row : NULL;
+}
+
+// One stream of a caption file; `n_streams` is 1 but for those of several languages.
+static kn_code stream_extract(struct kn_context *context, const struct kn_extract_spec *spec,
+                              const struct kn_extract_source *source, const struct kn_buf *bytes, int stream,
+                              const char *target, int n_streams, json_t *row, struct kn_error *err)
+{
+    kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+    const struct kn_caption_file how = {.name = source->uri, .language = source->language, .stream = stream};
+    if (source->language)
+        (void)kn_copy(list.track.language, sizeof(list.track.language), source->language);
+    list.longest_us = spec->longest_us;
+    kn_code rc = kn_caption_read(&list, kn_buf_text(bytes), bytes->len, &how, err);
+    if (rc != KN_OK)
+        return kn_error_prefix(err, "'%s'", source->uri);
+    if (n_streams > 1)
+        (void)json_object_set_new(row, "StreamIndex", json_integer(stream));
+    if (list.track.title)
+        (void)json_object_set_new(row, "Title", json_string(list.track.title));
+    char number[16];
+    (void)snprintf(number, sizeof(number), "%d", stream);
+    kn_auto(kn_free) char *numbered = target ? kn_replace_all(target, "{streamindex}", number) : NULL;
+    if (target && !numbered)
+        return kn_fail(err, KN_ENOMEM, "no memory for a file's name");
+    return kn_extract_list(context, spec, &list, numbered, row, err);
+}
+
+// A caption file, which can have several languages as a film can.
+static kn_code file_extract(struct kn_context *context, const struct kn_extract_spec *spec,
+                            const struct kn_extract_source *source, json_t *files, size_t *out_n_good,
+                            struct kn_error *err)
+{
+    kn_auto(kn_buf_clear) struct kn_buf bytes = {0};
+    const struct kn_caption_file how = {.name = source->uri, .language = source->language};
+    kn_code rc = source_read(context, source->uri, &bytes, err);
+    if (rc != KN_OK)
+        return rc;
+    const int n = kn_caption_count(kn_buf_text(&bytes), bytes.len, &how);
+    int n_asked = n == 1;
+    for (int i = 0; i < n && n > 1; i++)
+        n_asked += is_asked_for(spec, i);
+    if (n_asked == 0)
+        return kn_fail_as(err, KN_EINVAL, "NoCaptionStream", "'%s' has no caption stream of these numbers: it has %d, from 0",
+                          source->uri, n);
+    const char *target = n_asked > 1 && source->target_many ? source->target_many : source->target;
+    if (!spec->lists_only && n_asked > 1 && !strstr(target, "{streamindex}"))
+        return kn_fail(err, KN_EINVAL, "'%s' has %d caption streams: '%s' has no {streamindex} to tell them apart",
+                       source->uri, n, target);
+    for (int i = 0; i < n && (rc == KN_OK || rc == KN_EMEDIA); i++) {
+        struct kn_error own = {0};
+        if (n > 1 && !is_asked_for(spec, i))
+            continue;
+        json_t *row = row_new(files, source);
+        if (!row)
+            return kn_fail(err, KN_ENOMEM, "no memory for a result");
+        rc = stream_extract(context, spec, source, &bytes, i, target, n, row, &own);
+        *out_n_good += rc == KN_OK;
+        if (rc != KN_OK)
+            (void)row_fail(row, &own);
+        if (rc != KN_OK && err && err->code == KN_OK)
+            *err = own;
+    }
+    return err ? err->code : rc;
 }
 
 // A film or a caption file; its rows are added to `files`.
@@ -182,19 +242,13 @@ static kn_code source_extract(struct kn_context *context, const struct kn_extrac
     bool is_film = false;
     const size_t n_rows = json_array_size(files);
     kn_code rc = kn_film_is_one(context, source->uri, &is_film, err);
-    if (rc == KN_OK && is_film) {
-        rc = kn_film_extract(context, spec, source, files, out_n_good, err);
-        if (rc == KN_OK || json_array_size(files) > n_rows)
-            return rc;
-    }
-    json_t *row = json_pack("{s:s}", "Source", source->uri);
-    if (!row || json_array_append_new(files, row) < 0)
-        return kn_fail(err, KN_ENOMEM, "no memory for a result");
     if (rc == KN_OK)
-        rc = file_extract(context, spec, source, row, err);
-    if (rc == KN_OK)
-        *out_n_good = 1;
-    return rc == KN_OK ? KN_OK : row_fail(row, err);
+        rc = is_film ? kn_film_extract(context, spec, source, files, out_n_good, err)
+                     : file_extract(context, spec, source, files, out_n_good, err);
+    if (rc == KN_OK || json_array_size(files) > n_rows)
+        return rc;
+    json_t *row = row_new(files, source);
+    return row ? row_fail(row, err) : kn_fail(err, KN_ENOMEM, "no memory for a result");
 }
 
 static kn_code sources_extract(struct kn_context *context, const struct kn_extract_spec *spec, json_t *files,

@@ -13,8 +13,6 @@
 #include "base/strings.h"
 #include "features/convert/convert_read.h"
 
-// A larger number in Stream means all streams (spec 08, 3.3).
-#define ALL_STREAMS_ABOVE 100
 // No bit rate that anybody means is larger.
 #define MAX_BITS INT64_C(1000000000)
 
@@ -64,24 +62,6 @@ static void refuse(struct kn_reader *r, struct kn_place at, const char *name, co
         kn_read_fail(r, "NotSupported", at, name, "is not supported here");
 }
 
-/* Stream: only the first, as [] and [0] say. `or_all`: a large number is welcome, and answered by true. */
-static bool streams_read(struct kn_reader *r, struct kn_place at, bool or_all)
-{
-    struct kn_place list = kn_read_array(r, at, "Stream");
-    size_t i;
-    json_t *value;
-    bool is_all = false;
-    json_array_foreach((json_t *)list.value, i, value) {
-        const json_int_t number = json_integer_value(value);
-        is_all = is_all || (or_all && json_is_integer(value) && number > ALL_STREAMS_ABOVE);
-        if (!json_is_integer(value) || (!is_all && (number != 0 || i > 0)))
-            kn_read_fail(r, "NotSupported", at, "Stream",
-                         "names more than the first stream, which is not supported here%s",
-                         or_all ? "; a number above 100 keeps all" : "");
-    }
-    return is_all;
-}
-
 /* Bits per second, or bits, as kbit. */
 static void kbits_put(struct kn_reader *r, json_t *out, const char *name, struct kn_place at, const char *from)
 {
@@ -95,6 +75,18 @@ static void copy_put(struct kn_reader *r, json_t *out, const char *name, struct 
 {
     if (kn_read_has(at, from))
         put(r, out, name, json_deep_copy(json_object_get(at.value, from)));
+}
+
+// Stream: numbers from 0, above 100 all.
+static void streams_put(struct kn_reader *r, json_t *out, const char *name, struct kn_place at)
+{
+    struct kn_place list = kn_read_array(r, at, "Stream");
+    size_t i;
+    json_t *value;
+    json_array_foreach((json_t *)list.value, i, value)
+        if (!json_is_integer(value) || json_integer_value(value) < 0)
+            kn_read_fail(r, "InvalidParameter", at, "Stream", "has something that is no stream's number");
+    copy_put(r, out, name, at, "Stream");
 }
 
 /* "adaptive": where the source has less, it stays so; "fall": it fails then. */
@@ -204,7 +196,7 @@ static void video_make(struct kn_reader *r, struct kn_place target, json_t *over
     if (!has_video || kn_read_bool(r, at, "DisableVideo", false)) {
         put(r, video, "Remove", json_true());
     } else {
-        (void)streams_read(r, at, false);
+        streams_put(r, video, "Streams", at);
         refuse(r, at, "FilterVideo", NULL);
         transcode_video(r, transcode, video, trans);
     }
@@ -247,7 +239,7 @@ static void audio_make(struct kn_reader *r, struct kn_place target, const char *
     if (kn_read_bool(r, at, "DisableAudio", false)) {
         put(r, audio, "Remove", json_true());
     } else {
-        (void)streams_read(r, at, false);
+        streams_put(r, audio, "Streams", at);
         refuse(r, kn_read_object(r, at, "FilterAudio"), "Mixing", NULL);
         transcode_audio(r, transcode, container, audio, trans);
     }
@@ -261,7 +253,7 @@ static void captions_make(struct kn_reader *r, struct kn_place target, json_t *t
     struct kn_place at = kn_read_object(r, target, "Subtitle");
     // With ExtractSubtitle, Stream says what is extracted.
     if (!kn_read_has(at, "ExtractSubtitle"))
-        (void)streams_read(r, at, true);
+        streams_put(r, trans, "CaptionStreams", at);
     if (!kn_read_bool(r, at, "DisableSubtitle", false))
         put(r, trans, "KeepCaptions", json_true());
     struct kn_place picture = kn_read_object(r, target, "AttachedPicture");

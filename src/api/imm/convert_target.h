@@ -5,6 +5,7 @@
  *
  *   Video, Audio null                    copied
  *   TranscodeVideo, TranscodeAudio       Video, Audio of OverrideParams
+ *   Stream                               Streams, CaptionStreams
  *   Segment                              the playlist's or manifest's container
  *   Subtitle without DisableSubtitle     KeepCaptions: all that the container takes
  */

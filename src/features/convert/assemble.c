@@ -143,6 +143,35 @@ static bool has_several_rates(const struct kn_run *run, int video)
     return false;
 }
 
+static kn_code note_add(struct kn_output_run *o, const char *note, struct kn_error *err)
+{
+    if (note && json_array_append_new(o->notes, json_string(note)) != 0)
+        return kn_fail(err, KN_ENOMEM, "no memory for notes");
+    return KN_OK;
+}
+
+// Further video streams: the same is done to each.
+static kn_code plan_more_videos(struct kn_output_run *o, int video, const int *nths, int n,
+                                const struct kn_video_facts *first, struct kn_error *err)
+{
+    struct kn_run *run = o->run;
+    const struct kn_container_format *format = kn_container_format(o->spec->container);
+    if (format->is_single || format->is_segmented)
+        return note_add(o, "video streams after the first were left out: the output holds one", err);
+    if (o->video.n_passes == 2)
+        return kn_fail_as(err, KN_EINVAL, "NotSupported", "Video.Streams of several streams goes with one pass");
+    o->more_videos = kn_arena_array(&run->arena, (size_t)n, sizeof(*o->more_videos));
+    kn_code rc = o->more_videos ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for tracks");
+    for (int i = 0; rc == KN_OK && i < n; i++) {
+        struct kn_video_facts facts = *first;
+        facts.stream = kn_run_stream(run, video, AVMEDIA_TYPE_VIDEO, nths[i]);
+        struct kn_more_video *more = &o->more_videos[o->n_more_videos++];
+        more->nth = nths[i];
+        rc = kn_video_plan(&more->plan, o->spec, &facts, &run->arena, err);
+    }
+    return rc;
+}
+
 static kn_code plan_output(struct kn_output_run *o, struct kn_error *err)
 {
     struct kn_run *run = o->run;
@@ -157,12 +186,20 @@ static kn_code plan_output(struct kn_output_run *o, struct kn_error *err)
     kn_code rc = plan_timeline(o, leader, err);
     if (rc != KN_OK || video < 0)
         return rc;
-    const AVStream *st = kn_run_stream(run, video, AVMEDIA_TYPE_VIDEO, 0);
-    if (!st)
+    const struct kn_input *input = run->inputs[video].input;
+    int *nths = kn_arena_array(&run->arena, input ? input->format->nb_streams : 0, sizeof(*nths));
+    if (!kn_run_stream(run, video, AVMEDIA_TYPE_VIDEO, 0))
         return kn_fail_as(err, KN_EINVAL, "NoVideoStream", "'%s' has no video stream",
                           run->spec->inputs[video].uri);
+    if (!nths)
+        return kn_fail(err, KN_ENOMEM, "no memory for tracks");
+    const int n = kn_run_choose(run, video, AVMEDIA_TYPE_VIDEO, &o->spec->video.streams, nths);
+    if (n == 0)
+        return note_add(o, "the input has none of the video streams that are asked for", err);
+    o->video_nth = nths[0];
+    const AVStream *st = kn_run_stream(run, video, AVMEDIA_TYPE_VIDEO, nths[0]);
     struct kn_video_facts facts = {
-        .input = run->inputs[video].input,
+        .input = input,
         .stream = st,
         .is_cut = is_cut(o, video) || o->spec->features.n_watermarks > 0,
         .has_holes = lacks_pictures(run, video),
@@ -179,7 +216,7 @@ static kn_code plan_output(struct kn_output_run *o, struct kn_error *err)
     if (rc == KN_OK)
         rc = kn_video_plan(&o->video, o->spec, &facts, &run->arena, err);
     o->video.note = note ? note : o->video.note;
-    return rc;
+    return rc == KN_OK && n > 1 ? plan_more_videos(o, video, nths + 1, n - 1, &facts, err) : rc;
 }
 
 // In Hls and Dash groups sound lies in outputs of its own; it ends where the group's pictures end, as
@@ -270,19 +307,13 @@ static kn_code feed_copy(struct kn_feed *feed, struct kn_output_run *o, int trac
     return KN_OK;
 }
 
-static kn_code note_add(struct kn_output_run *o, const char *note, struct kn_error *err)
-{
-    if (note && json_array_append_new(o->notes, json_string(note)) != 0)
-        return kn_fail(err, KN_ENOMEM, "no memory for notes");
-    return KN_OK;
-}
-
 /* ---- tracks ---- */
-static kn_code add_video(struct kn_output_run *o, int pass, struct kn_error *err)
+static kn_code add_video(struct kn_output_run *o, int nth, const struct kn_video_plan *plan, int pass,
+                         struct kn_error *err)
 {
     struct kn_run *run = o->run;
     const int input = video_input(run, o->spec);
-    const AVStream *st = kn_run_stream(run, input, AVMEDIA_TYPE_VIDEO, 0);
+    const AVStream *st = kn_run_stream(run, input, AVMEDIA_TYPE_VIDEO, nth);
     struct kn_feed *feed = NULL;
     int track = 0;
     kn_code rc = feed_find(run, st, input, &feed, err);
@@ -290,20 +321,20 @@ static kn_code add_video(struct kn_output_run *o, int pass, struct kn_error *err
         rc = kn_mux_add(o->mux, kn_input_language(st), AV_DISPOSITION_DEFAULT, &track, err);
     if (rc != KN_OK)
         return rc;
-    if (o->video.is_copy)
+    if (plan->is_copy)
         return feed_copy(feed, o, track, err);
     struct kn_video_rendition *r = KN_ARENA_NEW(&run->arena, struct kn_video_rendition);
     if (!r || feed->n_videos == KN_MAX_RENDITIONS)
         return kn_fail(err, r ? KN_ELIMIT : KN_ENOMEM, "no room for more renditions");
     r->run = run;
     r->target = (struct kn_target){.output = o, .track = track};
-    r->plan = &o->video;
-    r->pass = o->video.n_passes == 2 ? pass : 0;
+    r->plan = plan;
+    r->pass = plan->n_passes == 2 ? pass : 0;
     rc = kn_watermarks_load(&r->marks, o, err);
     if (rc != KN_OK)
         return rc;
     feed->videos[feed->n_videos++] = r;
-    return pass == 1 ? KN_OK : note_add(o, o->video.note, err);
+    return pass == 1 ? KN_OK : note_add(o, plan->note, err);
 }
 
 static bool same_volume(const struct kn_convert_volume *a, const struct kn_convert_volume *b)
@@ -329,23 +360,15 @@ static struct kn_audio_rendition *audio_find(struct kn_feed *feed, const struct 
     return NULL;
 }
 
-static kn_code add_audio(struct kn_output_run *o, const struct kn_convert_audio *audio,
+// One track, made of the stream `st` of an input.
+static kn_code add_sound(struct kn_output_run *o, const struct kn_convert_audio *audio, int input, const AVStream *st,
                          struct kn_error *err)
 {
     struct kn_run *run = o->run;
-    const int input = audio_input(run, o->spec, audio);
-    if (input < 0 || !run->inputs[input].input || run->spec->inputs[input].disables_audio) {
-        // A film without sound stays one, unless a track was asked for by name.
-        if (audio->input_index == KN_INPUT_AUTO && o->has_video)
-            return note_add(o, "the input has no sound, so the output has none", err);
-        return kn_fail_as(err, KN_EINVAL, "NoAudioStream", "no input has an audio stream");
-    }
-    const AVStream *st = NULL;
-    kn_code rc = kn_audio_select(&st, audio, &run->spec->inputs[input], run->inputs[input].input,
-                                 &run->arena, err);
+    kn_code rc = KN_OK;
     struct kn_audio_plan plan;
     const struct kn_loudness *loudness = NULL;
-    if (rc == KN_OK && kn_audio_wants_loudness(audio))
+    if (kn_audio_wants_loudness(audio))
         rc = kn_loudness_measure(&loudness, run, input, st->index, &o->timeline,
                                  audio->channels ? audio->channels : st->codecpar->ch_layout.nb_channels,
                                  err);
@@ -378,6 +401,37 @@ static kn_code add_audio(struct kn_output_run *o, const struct kn_convert_audio 
     }
     r->targets[r->n_targets++] = (struct kn_target){.output = o, .track = track};
     return KN_OK;
+}
+
+static kn_code add_audio(struct kn_output_run *o, const struct kn_convert_audio *audio,
+                         struct kn_error *err)
+{
+    struct kn_run *run = o->run;
+    const int input = audio_input(run, o->spec, audio);
+    if (input < 0 || !run->inputs[input].input || run->spec->inputs[input].disables_audio) {
+        // A film without sound stays one, unless a track was asked for by name.
+        if (audio->input_index == KN_INPUT_AUTO && o->has_video)
+            return note_add(o, "the input has no sound, so the output has none", err);
+        return kn_fail_as(err, KN_EINVAL, "NoAudioStream", "no input has an audio stream");
+    }
+    const AVStream *st = NULL;
+    if (!audio->streams.is_given) {
+        const kn_code rc = kn_audio_select(&st, audio, &run->spec->inputs[input], run->inputs[input].input,
+                                           &run->arena, err);
+        return rc == KN_OK ? add_sound(o, audio, input, st, err) : rc;
+    }
+    int *nths = kn_arena_array(&run->arena, run->inputs[input].input->format->nb_streams, sizeof(*nths));
+    if (!nths)
+        return kn_fail(err, KN_ENOMEM, "no memory for tracks");
+    int n = kn_run_choose(run, input, AVMEDIA_TYPE_AUDIO, &audio->streams, nths);
+    kn_code rc = n ? KN_OK : note_add(o, "the input has none of the audio streams that are asked for", err);
+    if (n > 1 && kn_container_format(o->spec->container)->is_single) {
+        n = 1;
+        rc = note_add(o, "audio streams after the first were left out: the output holds one", err);
+    }
+    for (int i = 0; rc == KN_OK && i < n; i++)
+        rc = add_sound(o, audio, input, kn_run_stream(run, input, AVMEDIA_TYPE_AUDIO, nths[i]), err);
+    return rc;
 }
 
 // How many caption streams the first input has.
@@ -418,6 +472,14 @@ static kn_code add_caption(struct kn_output_run *o, int input, int nth, enum AVC
     return rc;
 }
 
+static bool is_chosen(const struct kn_convert_choice *choice, int nth)
+{
+    bool is_among = !choice->is_given || choice->is_all;
+    for (int i = 0; i < choice->n_numbers; i++)
+        is_among = is_among || choice->numbers[i] == nth;
+    return is_among;
+}
+
 // KeepCaptions: those of the first input.
 static kn_code add_captions(struct kn_output_run *o, struct kn_error *err)
 {
@@ -426,6 +488,8 @@ static kn_code add_captions(struct kn_output_run *o, struct kn_error *err)
     kn_code rc = KN_OK;
     for (int nth = 0; rc == KN_OK && input && (st = kn_input_stream(input, AVMEDIA_TYPE_SUBTITLE, nth));
          nth++) {
+        if (!is_chosen(&o->spec->trans.captions, nth))
+            continue;
         const enum AVCodecID codec = kn_caption_codec(o->spec->container, st->codecpar->codec_id);
         char language[4];
         kn_resolve_language(language, KN_LANGUAGE_INPUT_FIRST, NULL, kn_input_language(st));
@@ -539,14 +603,16 @@ static kn_code output_assemble(struct kn_output_run *o, int pass, struct kn_erro
 {
     if (pass == 1)
         return o->has_video && o->video.n_passes == 2 && !kn_checkpoint_has_pass(o)
-            ? add_video(o, pass, err) : KN_OK;
+            ? add_video(o, o->video_nth, &o->video, pass, err) : KN_OK;
     const bool is_segmented = kn_container_format(o->spec->container)->is_segmented;
     const bool has_sound = kn_container_format(o->spec->container)->has_audio;
     kn_code rc = output_reserve_captions(o, err);
     if (rc == KN_OK && (!is_segmented || o->has_video || (has_sound && o->spec->n_audios)))
         rc = output_open_mux(o, err);
     if (rc == KN_OK && o->has_video)
-        rc = add_video(o, pass, err);
+        rc = add_video(o, o->video_nth, &o->video, pass, err);
+    for (int i = 0; rc == KN_OK && i < o->n_more_videos; i++)
+        rc = add_video(o, o->more_videos[i].nth, &o->more_videos[i].plan, pass, err);
     for (int i = 0; rc == KN_OK && has_sound && i < o->spec->n_audios; i++)
         rc = add_audio(o, &o->spec->audios[i], err);
     for (int i = 0; rc == KN_OK && i < o->spec->n_subtitles; i++)

@@ -26,7 +26,7 @@ static bool is_kept(const struct kn_video_rendition *r)
     const struct kn_video_plan *p = r->plan;
     const int64_t duration_us = r->target.output->duration_us;
     const double work_px = (double)duration_us / KN_SECOND * av_q2d(p->frame_rate) * p->width_px * p->height_px;
-    return r->run->context->keep_folder && r->pass == 0 &&
+    return r->run->context->keep_folder && r->pass == 0 && p == &r->target.output->video &&
            (kn_equal(p->encoder, "libx264") || kn_equal(p->encoder, "libx265")) &&
            r->target.output->spec->video.rate != KN_RATE_CBR &&
            (duration_us == KN_NO_TIME || work_px >= MIN_WORK_PX);

@@ -20,6 +20,7 @@
 
 #define KN_CONVERT_MAX_WATERMARKS 4 // spec 02, 6.5
 #define KN_CONVERT_MAX_METADATA 4
+#define KN_CONVERT_LAST_STREAM 100 // larger numbers mean all streams (IMM, Target.Video.Stream)
 #define KN_CONVERT_MAX_FORCED_CUTS 10 // MuxConfig.Segment.ForceSegTime
 
 // The wire's Bitrate -1: take the input's.
@@ -128,9 +129,21 @@ struct kn_rect {
     int width_px, height_px, left_px, top_px;
 };
 
+/*
+ * Our own, `Streams`: which of an input's streams of one kind make tracks, by their numbers from 0, in this
+ * order. Those that are not there are ignored.
+ */
+struct kn_convert_choice {
+    bool is_given; // else what is chosen otherwise: the first, or all captions
+    bool is_all;
+    const int *numbers; // each once
+    int n_numbers;
+};
+
 struct kn_convert_video {
     enum kn_stream_mode mode;
     int input_index; // KN_INPUT_AUTO: the first input with a video stream
+    struct kn_convert_choice streams;
     enum kn_video_codec codec;
     enum kn_h264_profile profile;
     enum kn_rate_mode rate;
@@ -204,6 +217,7 @@ struct kn_convert_audio {
     enum kn_stream_mode mode; // never DROP: dropped tracks are not listed
     int input_index;          // KN_INPUT_AUTO: the video's input, else the first one with audio
     int selector_index;       // in inputs[input_index].selectors; -1: the default (first) stream
+    struct kn_convert_choice streams; // a track for each, all alike
     enum kn_language_control language_control;
     char language[4]; // ISO 639-2/T, "" when not given; see kn_resolve_language()
     enum kn_audio_codec codec;
@@ -269,6 +283,7 @@ struct kn_convert_trans {
     bool force_transcode;
     // What else the first input may carry. All off, but all on for subtype Remux.
     bool keep_captions;
+    struct kn_convert_choice captions; // of those that are kept
     bool keep_chapters;
     bool keep_attachments;
     bool keep_cover_art;

@@ -38,6 +38,23 @@ static kn_code copy_describe(struct kn_feed *feed, struct kn_error *err)
     return KN_OK;
 }
 
+// Matroska and others do not say when pictures are decoded. FFmpeg works it out, but not for the first ones of
+// a stream with reordered pictures: each is decoded a picture before the next, the last before the first is shown.
+static void packet_date(struct kn_feed *feed, const AVStream *st, AVPacket *packet)
+{
+    if (feed->n_undated < 0 || feed->kind != AVMEDIA_TYPE_VIDEO)
+        return;
+    if (packet->dts != AV_NOPTS_VALUE || packet->pts == AV_NOPTS_VALUE || st->avg_frame_rate.num <= 0 ||
+        feed->n_undated >= st->codecpar->video_delay) {
+        feed->n_undated = -1;
+        return;
+    }
+    if (feed->n_undated == 0)
+        feed->undated_pts = packet->pts;
+    const int n_ahead = st->codecpar->video_delay - feed->n_undated++;
+    packet->dts = feed->undated_pts - av_rescale_q(n_ahead, av_inv_q(st->avg_frame_rate), packet->time_base);
+}
+
 // Where the packet lies in an output that copies: its times shift by a constant.
 static bool copy_place(const struct kn_target *t, AVPacket *packet, int64_t pts_us)
 {
@@ -356,6 +373,7 @@ static kn_code feed_part(struct kn_feed *feed, const struct kn_feed_part *part, 
                              feed->kind == AVMEDIA_TYPE_VIDEO ? run->context->n_threads : 1, err);
     int64_t end_us = KN_NO_TIME;
     bool is_over = false;
+    feed->n_undated = 0;
     while (rc == KN_OK && !is_over) {
         struct kn_demux_item item;
         rc = kn_demux_next(in->demux, part->stream, &item, err);
@@ -381,6 +399,7 @@ static kn_code feed_part(struct kn_feed *feed, const struct kn_feed_part *part, 
         end_us = FFMAX(end_us, item.time_us + av_rescale_q(item.packet->duration, st->time_base, microseconds));
         if (packet_is_hurt(item.packet))
             (void)atomic_fetch_add(&in->n_hurt, 1);
+        packet_date(feed, st, item.packet);
         copy_packet(feed, item.packet, item.time_us);
         caption_packet(feed, item.packet);
         if (decodes && feed->skip_us != INT64_MIN) {

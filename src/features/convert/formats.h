@@ -14,6 +14,7 @@ struct kn_container_format {
     const char *muxer;      // libavformat's name
     const char *options;    // its private options, "key=value:key=value"; ""
     bool has_video, has_audio;
+    bool is_single;         // one track of each kind
     bool is_segmented;      // a playlist or manifest and many files
     bool is_fmp4;           // segments are fragmented MP4
     bool splits_tracks;     // each track lies in files of its own

@@ -23,6 +23,20 @@ const AVStream *kn_run_stream(const struct kn_run *run, int input, enum AVMediaT
     return run->inputs[input].input && !is_disabled ? kn_input_stream(run->inputs[input].input, kind, nth) : NULL;
 }
 
+int kn_run_choose(const struct kn_run *run, int input, enum AVMediaType kind, const struct kn_convert_choice *choice,
+                  int *nths)
+{
+    int n = 0;
+    if (!choice->is_given && kn_run_stream(run, input, kind, 0))
+        nths[n++] = 0;
+    for (int nth = 0; choice->is_all && kn_run_stream(run, input, kind, nth); nth++)
+        nths[n++] = nth;
+    for (int i = 0; !choice->is_all && i < choice->n_numbers; i++)
+        if (kn_run_stream(run, input, kind, choice->numbers[i]))
+            nths[n++] = choice->numbers[i];
+    return n;
+}
+
 int kn_run_parts(const struct kn_run *run, int input, const AVStream *st, struct kn_feed_part *parts)
 {
     const enum AVMediaType kind = st->codecpar->codec_type;

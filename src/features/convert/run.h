@@ -45,6 +45,11 @@ struct kn_output_rendition {
     struct kn_dash_track dash;
 };
 
+struct kn_more_video {
+    struct kn_video_plan plan;
+    int nth;
+};
+
 struct kn_output_run {
     struct kn_run *run;                   // borrowed
     const struct kn_convert_output *spec; // borrowed
@@ -54,6 +59,9 @@ struct kn_output_run {
     uint64_t copied;     // a bit for each track whose packets are copied as they are
     struct kn_video_plan video; // when has_video
     bool has_video;
+    int video_nth;              // which of the input's video streams
+    struct kn_more_video *more_videos; // in the run's arena: other angles, tracks of their own
+    int n_more_videos;
     struct kn_sink *sink;         // owned
     struct kn_mux *mux;           // owned; NULL when there are caption files alone
     struct kn_caption_file *caption_files; // in the run's arena
@@ -158,6 +166,8 @@ struct kn_feed {
     pthread_t thread;
     bool has_thread;
     int64_t copy_end_us; // where the last copied packet ends
+    int n_undated;       // pictures of this part so far, none of which said when it is decoded; -1: one did
+    int64_t undated_pts; // of the first of them
     // While pictures are not yet needed: packets since the last key frame but one, in case they are.
     int64_t skip_us;     // all before is needed by nobody; INT64_MIN: all is needed
     AVPacket **skipped;  // owned
@@ -206,6 +216,12 @@ kn_code kn_run_open_sink(void *impl, const char *uri, struct kn_sink **out, stru
 bool kn_run_is_joined(const struct kn_run *run, int input);
 /* The nth stream of a kind that a conversion may use; NULL: there is none, or it is disabled. */
 const AVStream *kn_run_stream(const struct kn_run *run, int input, enum AVMediaType kind, int nth);
+/*
+ * The numbers of the streams that are chosen and there, in `nths`, which has room for as many as the input has
+ * streams; how many. A choice that was not given is the first.
+ */
+int kn_run_choose(const struct kn_run *run, int input, enum AVMediaType kind, const struct kn_convert_choice *choice,
+                  int *nths);
 /*
  * Where `st` of `input` goes on: the streams of its kind with the same number in all joined inputs, in their
  * order, or itself alone. `parts` has room for one per input; how many there are.

@@ -62,7 +62,7 @@ kn_code kn_samples_read(const struct kn_output_run *output, const struct kn_samp
     kn_auto(kn_decoder_free) struct kn_decoder *decoder = NULL;
     const struct kn_input_env env = {.open = kn_run_open_source, .impl = run, .stop = &run->stop};
     kn_code rc = kn_input_open(&input, run->spec->inputs[setup->input].uri, &env, err);
-    const AVStream *st = rc == KN_OK ? kn_input_stream(input, AVMEDIA_TYPE_VIDEO, 0) : NULL;
+    const AVStream *st = rc == KN_OK ? kn_input_stream(input, AVMEDIA_TYPE_VIDEO, output->video_nth) : NULL;
     if (rc == KN_OK && !st)
         rc = kn_fail_as(err, KN_EINVAL, "NoVideoStream", "'%s' has no video stream", input->uri);
     // One thread: several would hold back as many pictures at the end of each place.

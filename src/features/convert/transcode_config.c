@@ -368,6 +368,28 @@ static int codec_read(struct kn_reader *r, struct kn_place at, const struct kn_w
                                                    : kn_read_word(r, at, "Codec", words, "NotSupported", natural);
 }
 
+// [0, 2]: numbers of streams from 0; one above KN_CONVERT_LAST_STREAM means all of them.
+static struct kn_convert_choice choice_read(struct kn_reader *r, struct kn_place at, const char *name)
+{
+    struct kn_place list = kn_read_array(r, at, name);
+    struct kn_convert_choice choice = {.is_given = json_array_size(list.value) > 0};
+    bool is_seen[KN_CONVERT_LAST_STREAM + 1] = {0};
+    int *numbers = choice.is_given ? kn_read_alloc(r, KN_COUNT(is_seen), sizeof(*numbers)) : NULL;
+    choice.numbers = numbers;
+    for (size_t i = 0; i < json_array_size(list.value) && r->rc == KN_OK; i++) {
+        const json_t *value = json_array_get(list.value, i);
+        const json_int_t number = json_is_integer(value) ? json_integer_value(value) : -1;
+        if (number < 0)
+            kn_read_fail(r, "InvalidParameter", at, name, "has something that is no number of a stream");
+        choice.is_all = choice.is_all || number > KN_CONVERT_LAST_STREAM;
+        if (number < 0 || number > KN_CONVERT_LAST_STREAM || is_seen[number])
+            continue;
+        is_seen[number] = true;
+        numbers[choice.n_numbers++] = (int)number;
+    }
+    return choice;
+}
+
 static void video_read(struct kn_reader *r, struct kn_place config,
                        const struct kn_read_inputs *inputs, struct kn_convert_output *output)
 {
@@ -378,6 +400,7 @@ static void video_read(struct kn_reader *r, struct kn_place config,
         return;
     video->mode = is_copied(r, at, output) ? KN_STREAM_COPY : KN_STREAM_ENCODE;
     video->input_index = input_read(r, at, inputs, NULL);
+    video->streams = choice_read(r, at, "Streams");
     enum kn_video_codec natural = output->container == KN_CONTAINER_GIF    ? KN_VIDEO_GIF
                                   : output->container == KN_CONTAINER_WEBP ? KN_VIDEO_WEBP
                                   : output->container == KN_CONTAINER_WEBM ? KN_VIDEO_AV1
@@ -475,6 +498,9 @@ static void audio_read(struct kn_reader *r, struct kn_place at, const struct kn_
     enum kn_container container = output->container;
     audio->mode = is_copied(r, at, output) ? KN_STREAM_COPY : KN_STREAM_ENCODE;
     audio->input_index = input_read(r, at, inputs, &audio->selector_index);
+    audio->streams = choice_read(r, at, "Streams");
+    if (audio->streams.is_given && audio->selector_index >= 0)
+        kn_read_fail(r, "InvalidParameter", at, "Streams", "does not go together with a selector in InputRef");
     kn_read_language(r, at, &audio->language_control, audio->language);
     audio->codec =
         (enum kn_audio_codec)codec_read(r, at, audio_codecs, (int)containers[container].default_audio);
@@ -584,6 +610,7 @@ static void trans_read(struct kn_reader *r, struct kn_place config,
         check_read(r, at, "IsCheckAudioBitrate", "IsCheckAudioBitrateFail", KN_CHECK_IF_SAME_CODEC);
     trans->force_transcode = kn_read_bool(r, at, "ForceTranscode", false);
     trans->keep_captions = kn_read_bool(r, at, "KeepCaptions", is_remux);
+    trans->captions = choice_read(r, at, "CaptionStreams");
     trans->keep_chapters = kn_read_bool(r, at, "KeepChapters", is_remux);
     trans->keep_attachments = kn_read_bool(r, at, "KeepAttachments", is_remux);
     trans->keep_cover_art = kn_read_bool(r, at, "KeepCoverArt", is_remux);

@@ -87,6 +87,19 @@ class Packaging(ConvertCase):
                            "-of", "csv=p=0", "y.mp4").replace(",", " ").split()
                 self.assertEqual((len(times), float(min(times, key=float))), (25, 0))
 
+    def test_copied_pictures_keep_their_times(self):
+        times = lambda path: sorted(float(t) for t in sh(
+            "ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time", "-of", "csv=p=0",
+            path).replace(",", "").split())
+        ffmpeg("-i", "v.mp4", "-an", "-c", "copy", "undated.mkv")  # Matroska does not say when pictures are decoded
+        for container in ("mp4", "mkv", "ts", "flv"):
+            path = f"dated.{container}"
+            self.done([output(path, container, subtype="Remux", audio=None)], ["undated.mkv"])
+            moved = [b - a for a, b in zip(times("v.mp4"), times(path))]
+            self.assertEqual(len(moved), 50)
+            self.assertLess(max(moved) - min(moved), 0.002, container)
+            self.assertEqual(complaints(path), "")
+
     def test_copied_pictures_of_a_clip_begin_with_a_key_frame(self):
         clip = {"Clip": {"TimeSpan": {"Seek": "0.6", "Duration": "1"}}}
         for container, path in (("mp4", "z.mp4"), ("m3u8", "z/z.m3u8"), ("hls-fmp4", "y/y.m3u8")):

@@ -28,6 +28,43 @@ class Sound(ConvertCase):
         self.assertEqual(result["Outputs"][0]["Meta"]["AudioStreamInfoList"][2]["Lang"], "jpn")
         self.assertGreater(psnr("v.mp4", "a.mp4", "160x90"), 30)
 
+    def several(self):
+        ffmpeg("-i", "v.mp4", "-i", "en.m4a", "-i", "ja.mp3", "-f", "lavfi", "-i", "color=red:s=160x120:r=25:d=2", "-map",
+               "0:v", "-map", "0:a", "-map", "1:a", "-map", "2:a", "-map", "3:v", "-c:a", "copy", "-t", "2",
+               "-metadata:s:a:1", "language=eng", "-metadata:s:a:2", "language=jpn", "several.mkv")
+
+    def test_streams_are_chosen_by_number(self):
+        self.several()
+        jobs = [output("all.mp4", Audio={"Streams": [101]}), output("two.mkv", "mkv", Audio={"Streams": [2, 0, 7]}),
+                output("copy.mkv", "mkv", Video={"Codec": "copy", "Streams": [101]}, Audio={"Codec": "copy", "Streams": [1, 2]}),
+                output("one.mp3", "mp3", video=None, audio="MP3", Audio={"Streams": [1, 2]}),
+                output("red.mp4", Video={"Streams": [1]}, Audio={"Streams": [9]}),
+                output("angles.mp4", Video={"Streams": [0, 1]})]
+        result = self.done(jobs, ["several.mkv"])
+        languages = lambda path: [t["tags"].get("language") for t in streams(path, "audio")]
+        self.assertEqual(languages("all.mp4"), ["zho", "eng", "jpn"])
+        self.assertEqual(languages("two.mkv"), ["jpn", "zho"])
+        self.assertEqual(languages("copy.mkv"), ["eng", "jpn"])
+        self.assertEqual([s["width"] for s in streams("copy.mkv", "video")], [320, 160])
+        self.assertEqual([s["height"] for s in streams("angles.mp4", "video")], [90, 120])
+        self.assertEqual(len(streams("one.mp3", "audio")), 1)
+        self.assertIn("after the first were left out", result["Outputs"][3]["Notes"][0])
+        self.assertEqual(len(streams("red.mp4", "audio")), 0)
+        self.assertEqual(streams("red.mp4", "video")[0]["height"], 120)
+        self.assertIn("none of the audio streams", result["Outputs"][4]["Notes"][0])
+        for job in jobs:
+            self.assertEqual(complaints(job["Uri"]), "")
+        self.refused("no number of a stream", [output("x.mp4", Audio={"Streams": ["eng"]})])
+
+    def test_joined_tracks_go_on_by_their_number(self):
+        self.several()
+        self.done([output("c.mp4", Audio={"Streams": [0, 1]})], ["v.mp4", "several.mkv"], AlignmentIndex=1)
+        self.assertEqual(len(streams("c.mp4", "audio")), 2)
+        ffmpeg("-i", "c.mp4", "-map", "0:a:1", "-t", "1.5", "first.wav")
+        self.assertLess(volume("first.wav"), -60)  # v.mp4 has no second track
+        ffmpeg("-ss", "2.5", "-i", "c.mp4", "-map", "0:a:1", "-t", "1", "second.wav")
+        self.assertGreater(volume("second.wav"), -40)
+
     def test_linear_volume(self):
         self.done([output("a.mp4"), output("b.mp4", Audio={"Volume": {"Method": "linear", "Level": -10}})])
         self.assertAlmostEqual(volume("a.mp4") - 10, volume("b.mp4"), delta=0.5)

@@ -280,6 +280,23 @@ static void sources_may_be_parts_and_lack_streams(void **state)
     assert_false(spec.inputs[2].disables_audio);
 }
 
+static void streams_are_chosen_by_number(void **state)
+{
+    (void)state;
+    kn_auto(kn_convert_spec_clear) struct kn_convert_spec spec = {0};
+    convert_load(&spec, FILM, "[{'URI':'oss://media/c','Container':'mkv','Video':{'Stream':[1]},"
+                              "'Audio':{'Stream':[2,0,2]},'Subtitle':{'Stream':[101]}}]");
+    const struct kn_convert_output *output = &spec.outputs[0];
+    assert_int_equal(output->video.streams.n_numbers, 1);
+    assert_int_equal(output->video.streams.numbers[0], 1);
+    assert_int_equal(output->audios[0].streams.n_numbers, 2);
+    assert_int_equal(output->audios[0].streams.numbers[0], 2);
+    assert_int_equal(output->audios[0].streams.numbers[1], 0);
+    assert_true(output->trans.captions.is_all);
+    expect_refused(FILM, "[{'URI':'oss://media/c','Container':'mp4','Audio':{'Stream':[-1]}}]", "InvalidParameter",
+                   "'Targets[0].Audio.Stream'");
+}
+
 /* ---- refusals ---- */
 
 static void what_is_wrong_is_named(void **state)
@@ -318,14 +335,12 @@ static void what_is_not_built_is_refused_by_its_path(void **state)
         {"'Container':'mp4','Speed':0.5", "'Targets[0].Speed'"},
         {"'Container':'mp4','Image':{'Snapshots':[{}]}", "Image"},
         {"'Container':'mp4','Data':{'Stream':[0]}", "'Targets[0].Data.Stream'"},
-        {"'Container':'mp4','Video':{'Stream':[1]}", "'Targets[0].Video.Stream'"},
         {"'Container':'mp4','Video':{'TranscodeVideo':{'Codec':'vp9'}}", "vp9"},
         {"'Container':'mp4','Video':{'TranscodeVideo':{'Codec':'h264','BFrames':1}}", "BFrames"},
         {"'Container':'mp4','Video':{'FilterVideo':{'Watermarks':[{}]}}", "FilterVideo"},
         {"'Container':'mp4','Audio':{'TranscodeAudio':{'Codec':'amr'}}", "amr"},
         {"'Container':'mp4','Audio':{'FilterAudio':{'Mixing':true}}", "Mixing"},
         {"'Container':'flv','Segment':{'Format':'hls'}", "Segment.Format"},
-        {"'Container':'mp4','Subtitle':{'Stream':[1]}", "'Targets[0].Subtitle.Stream'"},
     };
     for (size_t i = 0; i < KN_COUNT(cases); i++) {
         kn_auto(kn_buf_clear) struct kn_buf targets = {0};
@@ -465,6 +480,7 @@ int main(void)
         cmocka_unit_test(captions_and_a_film_are_two_steps),
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(sources_may_be_parts_and_lack_streams),
+        cmocka_unit_test(streams_are_chosen_by_number),
         cmocka_unit_test(what_is_not_built_is_refused_by_its_path),
         cmocka_unit_test(a_range_is_told_at_the_targets_place),
         cmocka_unit_test(captions_beside_a_source_become_tracks_where_there_is_room),

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/strings.h"
 #include "engine/caption/text.h"
+#include "engine/caption/voices.h"
 
 static const char styles_format[] =
     "Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, "
@@ -173,6 +174,20 @@ static void karaoke_add(struct kn_buf *tags, const struct kn_cue *cue, size_t ru
         kn_buf_printf(tags, "\\k%lld", (long long)((to_us + 5000) / 10000 - (from_us + 5000) / 10000));
 }
 
+// A run's text behind the name of who says it: "Ann: ", apart from what stands before it, which ends with `before`.
+static void voice_add(struct kn_buf *out, const char *voice, const char *text, char before)
+{
+    for (; *text == '\n' || *text == ' '; text++) {
+        kn_buf_puts(out, *text == '\n' ? "\\N" : " ");
+        before = ' ';
+    }
+    if (before != ' ' && before != '\n')
+        kn_buf_putc(out, ' ');
+    text_add(out, voice);
+    kn_buf_puts(out, ": ");
+    text_add(out, text);
+}
+
 static void runs_write(struct kn_buf *out, const struct kn_cue_list *list, const struct kn_cue *cue, int width, int height)
 {
     // Plain text's sizes count on the frame that players suppose for it (libass: 384x288).
@@ -180,6 +195,9 @@ static void runs_write(struct kn_buf *out, const struct kn_cue_list *list, const
     const double size_scale = is_plain ? height / 288.0 : 1;
     kn_auto(kn_buf_clear) struct kn_buf tags = {0};
     struct kn_cue_style now = {0};
+    const bool has_voices = !cue->speaker && kn_voices_differ(cue);
+    const char *speaks = NULL;
+    char before = '\n';
     bool is_sung = false;
     for (size_t i = 0; i < cue->n_runs; i++)
         is_sung = is_sung || cue->runs[i].karaoke_us != KN_NO_TIME;
@@ -192,7 +210,13 @@ static void runs_write(struct kn_buf *out, const struct kn_cue_list *list, const
         if (tags.len)
             kn_buf_printf(out, "{%s}", kn_buf_text(&tags));
         kn_buf_reset(&tags);
-        text_add(out, cue->runs[i].text);
+        const char *text = cue->runs[i].text;
+        const char *voice = has_voices ? kn_voices_next(&speaks, &cue->runs[i]) : NULL;
+        if (voice)
+            voice_add(out, voice, text, before);
+        else
+            text_add(out, text);
+        before = *text ? text[strlen(text) - 1] : before;
         if (cue->runs[i].ruby) {
             kn_buf_putc(out, '(');
             text_add(out, cue->runs[i].ruby);
@@ -243,7 +267,9 @@ static void event_write(struct kn_buf *out, const struct kn_cue_list *list, cons
     time_write(out, end);
     kn_buf_putc(out, ',');
     field_write(out, is_ass && cue->style ? cue->style : "Default");
-    field_write(out, cue->speaker);
+    kn_auto(kn_buf_clear) struct kn_buf names = {0};
+    const bool has_names = !cue->speaker && kn_voices_differ(cue) && kn_voices_names(&names, cue) > 1;
+    field_write(out, has_names ? kn_buf_text(&names) : cue->speaker);
     kn_buf_printf(out, "%d,%d,%d,", cue->margins[0], cue->margins[1], cue->margins[2]);
     field_write(out, cue->effect);
     if (is_ass && cue->raw)

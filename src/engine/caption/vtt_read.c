@@ -10,6 +10,7 @@
 #include "engine/caption/entity.h"
 #include "engine/caption/srt.h"
 #include "engine/caption/text.h"
+#include "engine/caption/voices.h"
 
 #define MAX_DEPTH 64 // elements within elements; real cues have three
 // A number of lines (line:3) counts rows of the height the standard's rendering gives them.
@@ -321,14 +322,13 @@ static void tag_read(struct scan *scan, struct kn_line tag)
               (struct kn_line){.text = tag.text + classes, .n = tag.n - classes});
 }
 
-// The one voice that says all of the cue becomes its speaker.
+// The one voice that says all of the cue becomes its speaker; blanks between two of its texts are nobody's.
 static void speaker_find(struct kn_cue *cue)
 {
-    for (size_t i = 0; i < cue->n_runs; i++)
-        if (!cue->runs[i].voice || !kn_equal(cue->runs[i].voice, cue->runs[0].voice))
-            return;
-    if (cue->n_runs)
-        cue->speaker = cue->runs[0].voice;
+    if (kn_voices_differ(cue))
+        return;
+    for (size_t i = 0; i < cue->n_runs && !cue->speaker; i++)
+        cue->speaker = cue->runs[i].voice;
 }
 
 kn_code kn_vtt_cue_text(struct kn_cue_builder *builder, struct kn_cue *cue, const char *text,

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/strings.h"
 #include "engine/caption/text.h"
+#include "engine/caption/voices.h"
 
 #define MAX_COLOURS 256 // rules in one file; text of further colours is written without
 
@@ -289,6 +290,7 @@ void kn_vtt_write(struct kn_buf *out, const struct kn_cue_list *list,
 {
     kn_auto(kn_buf_clear) struct kn_buf text = {0};
     struct colours colours = {.n = 0};
+    struct kn_arena arena = {0}; // of cues in which several speak
     colours_collect(&colours, list);
     header_write(&text, list, &colours);
     for (size_t i = 0; i < list->n_cues; i++) {
@@ -298,8 +300,11 @@ void kn_vtt_write(struct kn_buf *out, const struct kn_cue_list *list,
         if (cue->is_comment || cue->end_us == KN_NO_TIME || (!is_vtt(list) && kn_cue_is_empty(cue)) ||
             (kn_caption_is_ass(list->codec) && kn_cue_is_repeat(list, i)))
             continue;
-        struct writer writer = {.out = &text, .cue = cue, .colours = &colours, .options = options};
+        struct kn_cue voices;
+        const bool is_split = kn_caption_is_ass(list->codec) && kn_voices_split(&voices, cue, &arena);
+        struct writer writer = {.out = &text, .cue = is_split ? &voices : cue, .colours = &colours, .options = options};
         cue_write(&writer, list);
     }
+    kn_arena_clear(&arena);
     kn_caption_write_end(out, &text, options->line_end, options->has_mark);
 }

@@ -142,6 +142,52 @@ static void broken_events_are_told(void **state)
     caption_is(&list, "srt", "1\n00:00:03,000 --> 00:00:04,000\ny\n\n");
 }
 
+static void assert_written(const struct kn_cue_list *list, enum kn_caption_format format, const char *expected)
+{
+    kn_auto(kn_buf_clear) struct kn_buf out = {0};
+    const struct kn_caption_write_options options = {.line_end = KN_LINE_END_LF};
+    assert_int_equal(kn_caption_write(&out, list, format, &options, NULL), KN_OK);
+    if (!strstr(kn_buf_text(&out), expected))
+        fail_msg("no '%s' in:\n%s", expected, kn_buf_text(&out));
+}
+
+static void several_voices_stand_in_the_text_and_come_back(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *vtt, *ass, *back;
+    } cues[] = {
+        {"<v Ann>Hi <i>you</i>.</v>\n<v Bob>Hello.</v>", ",Ann; Bob,0,0,0,,Ann: Hi {\\i1}you{\\i0}.\\NBob: Hello.\n",
+         "<v Ann>Hi </v><v Ann><i>you</i></v><v Ann>.</v>\n<v Bob>Hello.</v>\n"},
+        {"<v Ann>One <v Bob>two <v Ann>three", ",Ann; Bob,0,0,0,,Ann: One Bob: two Ann: three\n",
+         "<v Ann>One</v> <v Bob>two</v> <v Ann>three</v>\n"},
+        {"<v Ann>A</v><v Bob><b>B</b></v>", ",Ann; Bob,0,0,0,,Ann: A{\\b1} Bob: B\n", "<v Ann>A</v><b> </b><v Bob><b>B</b></v>\n"},
+        // One alone is the event's name; beside others' text without a name it is in the text alone.
+        {"<v Ann>One</v>\n<v Ann>voice</v>", ",Ann,0,0,0,,One\\Nvoice\n", "<v Ann>One\nvoice\n"},
+        {"- Who?\n<v Ann>Me</v>", ",,0,0,0,,- Who?\\NAnn: Me\n", "\n- Who?\nAnn: Me\n"},
+    };
+    for (size_t i = 0; i < sizeof(cues) / sizeof(*cues); i++) {
+        kn_auto(kn_cue_list_clear) struct kn_cue_list list = {0};
+        kn_auto(kn_cue_list_clear) struct kn_cue_list again = {0};
+        kn_auto(kn_buf_clear) struct kn_buf vtt = {0};
+        kn_auto(kn_buf_clear) struct kn_buf ass = {0};
+        const struct kn_caption_write_options options = {.line_end = KN_LINE_END_LF};
+        kn_buf_printf(&vtt, "WEBVTT\n\n00:01.000 --> 00:02.000\n%s\n", cues[i].vtt);
+        caption_read(&list, kn_buf_text(&vtt), "a.vtt");
+        assert_written(&list, KN_CAPTION_FORMAT_ASS, cues[i].ass);
+        assert_int_equal(kn_caption_write(&ass, &list, KN_CAPTION_FORMAT_ASS, &options, NULL), KN_OK);
+        caption_read(&again, kn_buf_text(&ass), "a.ass");
+        assert_written(&again, KN_CAPTION_FORMAT_WEBVTT, cues[i].back);
+    }
+    // Names that do not stand in the text stay one name, and text stays what it is in SubRip.
+    kn_auto(kn_cue_list_clear) struct kn_cue_list other = {0};
+    caption_read(&other, "[Script Info]\n[Events]\nFormat: Start, End, Name, Text\n"
+                         "Dialogue: 0:00:01.00,0:00:02.00,Ann; Bob,Ann: We both.\n"
+                         "Dialogue: 0:00:03.00,0:00:04.00,Ann; Bob,Ann: Hi.\\NBob: Ho.\n", "a.ass");
+    assert_written(&other, KN_CAPTION_FORMAT_WEBVTT, "<v Ann; Bob>Ann: We both.\n");
+    assert_written(&other, KN_CAPTION_FORMAT_SRT, "Ann: Hi.\nBob: Ho.\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +201,7 @@ int main(void)
         cmocka_unit_test(plain_text_becomes_a_script_of_its_own),
         cmocka_unit_test(what_would_break_a_script_is_taken_out),
         cmocka_unit_test(broken_events_are_told),
+        cmocka_unit_test(several_voices_stand_in_the_text_and_come_back),
     };
     return cmocka_run_group_tests_name("engine/caption/ass", tests, NULL, NULL);
 }

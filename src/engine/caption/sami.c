@@ -102,7 +102,8 @@ static void word_read(struct part rule, const char *word, char *out, size_t size
 {
     const size_t n_word = strlen(word);
     for (const char *at = rule.from; at + n_word < rule.end; at++) {
-        if (strncasecmp(at, word, n_word) != 0 || (at > rule.from && at[-1] != ';' && at[-1] != '{' && !kn_caption_is_space(at[-1])))
+        const bool is_begun = at == rule.from || at[-1] == ';' || at[-1] == '{' || kn_caption_is_space(at[-1]);
+        if (!is_begun || strncasecmp(at, word, n_word) != 0)
             continue;
         const char *value = at + n_word;
         while (value < rule.end && kn_caption_is_space(*value))

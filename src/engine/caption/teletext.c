@@ -41,6 +41,8 @@ struct cell {
     uint32_t mark;      // a combining mark on it, or 0
     uint8_t colour, background;
     uint8_t is_boxed, is_code; // a code stands here, seen as a blank
+    uint8_t is_covered;        // by the letter of double width on its left
+    uint8_t zeros[3];          // no padding: grids are compared as bytes
 };
 
 struct grid {
@@ -132,7 +134,7 @@ static void code_apply(struct look *look, uint8_t code, bool *is_tall)
 static bool row_draw(const uint8_t *row, const struct look *first, struct cell *cells)
 {
     struct look look = *first;
-    bool is_tall = false;
+    bool is_tall = false, covers_next = false;
     for (int i = 0; i < COLUMNS; i++) {
         const uint8_t code = row[i] ? row[i] & 0x7F : ' ';
         const bool is_code = code < 0x20;
@@ -143,11 +145,15 @@ static bool row_draw(const uint8_t *row, const struct look *first, struct cell *
         cell->is_boxed = look.is_boxed;
         cell->colour = look.colour;
         cell->background = look.background;
-        if (!look.is_boxed || is_code || code == ' ' || (look.is_mosaic && (code & 0x20)))
+        cell->is_covered = covers_next;
+        covers_next = false;
+        if (cell->is_covered)
+            cell->is_code = true;
+        if (!look.is_boxed || cell->is_code || (look.is_mosaic && (code & 0x20)))
             continue;
-        cell->character = kn_teletext_letter(look.set, code);
-        if (look.is_wide && i + 1 < COLUMNS) // covers the next place
-            memcpy(&cells[++i], &(struct cell){.is_boxed = 1, .is_code = 1}, sizeof(*cells));
+        // A blank is as wide as a letter, but never hides one.
+        covers_next = look.is_wide && (code != ' ' || (i + 1 < COLUMNS && (row[i + 1] & 0x7F) == ' '));
+        cell->character = code == ' ' ? 0 : kn_teletext_letter(look.set, code);
     }
     return is_tall;
 }
@@ -307,8 +313,11 @@ static kn_code lines_emit(struct kn_teletext *decoder, int from, int to, int64_t
         int a, b;
         if (!row_span(&decoder->shown, row, &a, &b))
             continue;
-        memcpy(line, decoder->shown.cells[row] + a, (size_t)(b - a) * sizeof(*line));
-        const int n = kn_teletext_is_rtl(decoder->shown_set) ? line_order(line, b - a) : b - a;
+        int n = 0;
+        for (int i = a; i < b; i++)
+            if (!decoder->shown.cells[row][i].is_covered)
+                line[n++] = decoder->shown.cells[row][i];
+        n = kn_teletext_is_rtl(decoder->shown_set) ? line_order(line, n) : n;
         line_add(decoder, line, n, is_first ? "" : "\n");
         is_first = false;
     }

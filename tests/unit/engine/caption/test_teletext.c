@@ -266,6 +266,14 @@ static void letters_are_those_of_the_country(void **state)
     assert_one_line("gre", 7, NULL, 0, "Acha", "Αγθα");
 }
 
+static void letters_of_double_width_are_one_word(void **state)
+{
+    (void)state;
+    // Each covers the place behind it, whatever is sent there; codes there count all the same.
+    assert_one_line("eng", 0, NULL, 0, "\x0eH e l l o   w o\x0crld", "Hello world");
+    assert_one_line("heb", 5, NULL, 0, "\x0em e l y ", "שלום");
+}
+
 static void hebrew_comes_out_in_the_order_it_is_read(void **state)
 {
     (void)state;
@@ -457,6 +465,7 @@ int main(void)
         cmocka_unit_test(only_what_stands_in_a_box_is_read),
         cmocka_unit_test(other_pages_and_magazines_are_not_ours),
         cmocka_unit_test(letters_are_those_of_the_country),
+        cmocka_unit_test(letters_of_double_width_are_one_word),
         cmocka_unit_test(hebrew_comes_out_in_the_order_it_is_read),
         cmocka_unit_test(arabic_is_letters_without_their_forms),
         cmocka_unit_test(every_national_option_is_its_own),

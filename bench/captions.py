@@ -132,7 +132,7 @@ def bench_captions(folder):
     measure.ratio_row("E1", "the same: wall / mkvextract", a, b, "wall_s", "s", 1.0, bound="the disk's answers, 64 asked at once")
     a, b = measure.pairs(lambda: warm(ours(folder, indexed), folder), lambda: warm(mkvextract(folder, indexed), folder))
     measure.ratio_row("E2", "the same, warm: wall / mkvextract", a, b, "wall_s", "ms", 1 / 9, scale=1000, digits=0,
-                      bound="a third each: three process starts, reading, writing and flushing")
+                      bound="a third each: two process starts, reading, writing and flushing")
     measure.limit_row("E7", "first cue on disk", min(measure.values(a, "wall_s")) * 1000, "ms", 100,
                       "ffmpeg: at its end", "all tracks appear together, complete", digits=0)
     a, b = measure.pairs(lambda: warm(ours(folder, unindexed), folder), lambda: warm(mkvextract(folder, unindexed), folder), few)
@@ -145,6 +145,6 @@ def bench_captions(folder):
                       f"{measure.values(b, 'io_mb')[0]:,.0f} MB", "tables of the caption tracks, a page for each sample")
     a, b = measure.pairs(lambda: warm(ours(folder, mp4), folder), lambda: warm(ffmpeg(folder, mp4), folder), few)
     measure.ratio_row("E3", "the same, warm: wall / ffmpeg", a, b, "wall_s", "ms", 0.1, scale=1000, digits=0,
-                      bound="three process starts, and an fsync that ffmpeg does not make")
+                      bound="two process starts, and an fsync of each output that ffmpeg does not make")
     measure.row("E4", "cue text and times of all the above", f"{N_TRACKS} tracks identical", "identical", "", "identical", True,
                 "every line of SubRip compared with what the film was made of")

@@ -56,8 +56,8 @@ static void help_print(void)
         "                        marked as forced, and of the others the captions marked so\n"
         "  --closed-only         of a film the closed captions inside its pictures, which are looked for by\n"
         "                        themselves only where there are no caption tracks\n"
-        "  --look-everywhere     read a film to its end for captions that begin late; without it the first half\n"
-        "                        minute, and of a broadcast places all over it\n"
+        "  --look-everywhere     read a film to its end for captions that begin late; without it the first\n"
+        "                        half minute, and of a broadcast places all over it\n"
         "  --language LANG       what they are in (zh, pl, …): helps with files that are not Unicode\n"
         "  --ocr-language LANG   what pictures of text are in (eng, zh, deu+fra), whatever the stream says\n"
         "  --fix-ocr             mend what is often misread in Latin script: l for I, | for I, '' for a quote\n"
@@ -305,9 +305,10 @@ static kn_code spec_make(json_t **out, const struct options *options, struct kn_
     json_t *streams = json_array();
     for (int i = 0; i < options->n_streams; i++)
         (void)json_array_append_new(streams, json_integer(options->streams[i]));
-    *out = json_pack("{s:o, s:o, s:b, s:b, s:b, s:b, s:s*, s:s*, s:b}", "Sources", sources, "Streams", streams, "ListOnly",
-                     options->lists, "ForcedOnly", options->forced_only, "ClosedOnly", options->closed_only,
-                     "LookEverywhere", options->looks_everywhere, "Format", options->format, "OcrLanguage", options->ocr_language, "FixOcr", options->fixes_ocr);
+    *out = json_pack("{s:o, s:o, s:b, s:b, s:b, s:b, s:s*, s:s*, s:b}", "Sources", sources, "Streams", streams,
+                     "ListOnly", options->lists, "ForcedOnly", options->forced_only, "ClosedOnly", options->closed_only,
+                     "LookEverywhere", options->looks_everywhere, "Format", options->format, "OcrLanguage",
+                     options->ocr_language, "FixOcr", options->fixes_ocr);
     json_auto_t *work = json_pack("{s:I, s:I, s:b, s:f, s:b}", "ShiftUs", (json_int_t)options->shift_us, "LongestUs",
                                   (json_int_t)options->longest_us, "JoinSimultaneous", options->joins_simultaneous,
                                   "Scale", options->scale, "RemoveHearingImpaired", options->removes_hearing_impaired);

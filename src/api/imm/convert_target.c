@@ -155,10 +155,8 @@ static void rate_make(struct kn_reader *r, struct kn_place at, json_t *video, js
     kbits_put(r, video, "Maxrate", at, "MaxBitrate");
     kbits_put(r, video, "Bufsize", at, "BufferSize");
     check_put(r, trans, "IsCheckVideoBitrate", at, "BitrateOption", false);
-    const int option = kn_read_word(r, at, "FrameRateOption", options, "InvalidParameter", OPTION_FIXED);
-    if (option == OPTION_FALL)
-        kn_read_fail(r, "NotSupported", at, "FrameRateOption", "is 'fall', which is not supported here");
-    copy_put(r, video, option == OPTION_ADAPTIVE ? "MaxFps" : "Fps", at, "FrameRate");
+    check_put(r, trans, "IsCheckFps", at, "FrameRateOption", false);
+    copy_put(r, video, "Fps", at, "FrameRate");
 }
 
 static void transcode_video(struct kn_reader *r, struct kn_place at, json_t *video, json_t *trans)
@@ -183,8 +181,8 @@ static void transcode_video(struct kn_reader *r, struct kn_place at, json_t *vid
     const char *gop = kn_read_text(r, at, "GOPSize");
     put_text(r, video, "Gop", gop ? gop : "150");
     copy_put(r, video, "PixFmt", at, "PixelFormat");
-    refuse(r, at, "BFrames", "3");
-    refuse(r, at, "Refs", "2");
+    copy_put(r, video, "BFrames", at, "BFrames");
+    copy_put(r, video, "Refs", at, "Refs");
     refuse(r, at, "VideoSlim", "0");
 }
 
@@ -225,9 +223,23 @@ static void transcode_audio(struct kn_reader *r, struct kn_place at, const char 
     const int64_t rate_hz = kn_equal(container, "flv") ? 44100 : 48000;
     put(r, audio, "Samplerate", json_integer(kn_read_int(r, at, "SampleRate", 1, 384000, rate_hz)));
     put(r, audio, "Channels", json_integer(kn_read_int(r, at, "Channel", 1, 8, codec == 2 ? 2 : 0)));
-    refuse(r, at, "Quality", NULL);
-    refuse(r, at, "SampleRateOption", "fixed");
-    refuse(r, at, "BitsPerSample", "16");
+    check_put(r, trans, "IsCheckSamplerate", at, "SampleRateOption", false);
+    copy_put(r, audio, "Quality", at, "Quality");
+    if (kn_read_has(at, "Quality") && kn_read_has(at, "Bitrate"))
+        kn_read_fail(r, "InvalidParameter", at, "Quality", "does not go together with Bitrate");
+    if (codec == 4)
+        copy_put(r, audio, "BitsPerSample", at, "BitsPerSample");
+    else
+        refuse(r, at, "BitsPerSample", "16");
+}
+
+static void mixing_make(struct kn_reader *r, struct kn_place at, json_t *audio)
+{
+    if (!kn_read_bool(r, at, "Mixing", false))
+        return;
+    if (kn_equal(json_string_value(json_object_get(audio, "Codec")), "copy"))
+        kn_read_fail(r, "InvalidParameter", at, "Mixing", "wants a TranscodeAudio.Codec: what is copied cannot be mixed");
+    put(r, audio, "Mix", json_true());
 }
 
 static void audio_make(struct kn_reader *r, struct kn_place target, const char *container, json_t *over,
@@ -240,8 +252,8 @@ static void audio_make(struct kn_reader *r, struct kn_place target, const char *
         put(r, audio, "Remove", json_true());
     } else {
         streams_put(r, audio, "Streams", at);
-        refuse(r, kn_read_object(r, at, "FilterAudio"), "Mixing", NULL);
         transcode_audio(r, transcode, container, audio, trans);
+        mixing_make(r, kn_read_object(r, at, "FilterAudio"), audio);
     }
     put(r, over, "Audio", audio);
 }
@@ -271,8 +283,11 @@ static const char *segment_make(struct kn_reader *r, struct kn_place target, con
         return NULL;
     const bool is_dash = kn_read_word(r, at, "Format", words, "InvalidParameter", 0) == 1;
     const bool is_mp4 = kn_equal(container, "mp4"), is_ts = kn_equal(container, "ts");
-    refuse(r, at, "StartNumber", "0");
     json_t *segment = json_object();
+    if (is_dash)
+        refuse(r, at, "StartNumber", "0");
+    else
+        put(r, segment, "StartNumber", json_integer(kn_read_int(r, at, "StartNumber", 0, 1000000000, 0)));
     copy_put(r, segment, "Duration", at, "Duration");
     put(r, over, "MuxConfig", json_pack("{s:o}", "Segment", segment));
     if (!is_mp4 && !(is_ts && !is_dash))

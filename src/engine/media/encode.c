@@ -5,6 +5,7 @@
  */
 #include "engine/media/encode.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include <libavutil/channel_layout.h>
@@ -46,6 +47,7 @@ static int encoder_fill_audio(AVCodecContext *codec, const struct kn_encoder_set
 {
     codec->sample_fmt = setup->like->format;
     codec->sample_rate = setup->like->sample_rate;
+    codec->bits_per_raw_sample = setup->bits_per_sample;
     return av_channel_layout_copy(&codec->ch_layout, &setup->like->ch_layout);
 }
 
@@ -67,9 +69,9 @@ static kn_code encoder_start(struct kn_encoder *encoder, const AVCodec *codec,
         c->bit_rate = setup->bitrate_bps;
     if (setup->global_header)
         c->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
-    if (setup->qscale > 0) {
+    if (setup->has_quality) {
         c->flags |= AV_CODEC_FLAG_QSCALE;
-        c->global_quality = setup->qscale * FF_QP2LAMBDA;
+        c->global_quality = (int)lrint(setup->quality * FF_QP2LAMBDA);
     }
     AVDictionary *options = NULL;
     if (av >= 0)

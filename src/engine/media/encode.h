@@ -30,7 +30,9 @@ struct kn_encoder_setup {
     int64_t buffer_bits;   // x264: how full the rate control's buffer is at first; 0: its own idea
     int gop_frames;        // 0: the encoder's own
     int profile;           // FF_PROFILE_…, FF_PROFILE_UNKNOWN when not asked for
-    int qscale;            // 0 none; else fixed quantiser of MPEG-like encoders
+    bool has_quality;      // `quality`, on the encoder's own scale, in place of a bit rate
+    double quality;
+    int bits_per_sample;   // audio; 0: as the sample format has
     AVDictionary *options; // borrowed: private options; unknown ones are refused
     bool global_header;    // the container wants parameter sets outside the packets
     int n_threads;

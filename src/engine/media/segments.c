@@ -22,6 +22,7 @@ struct kn_segments {
     char *base_uri, *init_uri; // owned
     int init_fd;               // owned; -1 before it is written and for MPEG-TS
     int64_t init_bytes;
+    int first_number;
     bool is_fmp4;
     struct kn_cutter cutter;
     struct kn_sink_io *io;   // owned
@@ -78,6 +79,7 @@ kn_code kn_segments_new(struct kn_segments **out, const struct kn_segments_setup
     s->base_uri = strdup(setup->base_uri);
     s->init_uri = kn_buf_take(&init);
     s->is_fmp4 = setup->is_fmp4;
+    s->first_number = setup->first_number;
     kn_cutter_init(&s->cutter, setup->duration_us, setup->forced_us, setup->n_forced);
     s->start_us = KN_NO_TIME;
     if (!s->base_uri || !s->init_uri)
@@ -162,7 +164,7 @@ static kn_code segment_open(struct kn_segments *s, int64_t start_us, struct kn_e
 {
     struct kn_segment *list = realloc(s->list, (size_t)(s->n_list + 1) * sizeof(*list));
     struct kn_buf uri = {0};
-    kn_buf_printf(&uri, "%s-%05d.%s", s->base_uri, s->n_list + 1, s->is_fmp4 ? "m4s" : "ts");
+    kn_buf_printf(&uri, "%s-%05d.%s", s->base_uri, s->first_number + s->n_list, s->is_fmp4 ? "m4s" : "ts");
     char *text = kn_buf_take(&uri);
     if (list)
         s->list = list;

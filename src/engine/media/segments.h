@@ -3,7 +3,7 @@
  * Segments: one muxer's bytes cut into files at key frames. Who lists them in a playlist or manifest
  * asks kn_segments_list().
  *
- *     <base>-00001.ts <base>-00002.ts …            MPEG-TS
+ *     <base>-00001.ts <base>-00002.ts …            MPEG-TS, from `first_number`
  *     <base>-init.mp4 <base>-00001.m4s …           fragmented MP4
  *
  * Regular cuts lie on a grid of the aimed length that begins at 0, not a length after the one
@@ -70,6 +70,7 @@ struct kn_segments_setup {
     const char *base_uri;     // names without "-00001.ts"; copied
     bool is_fmp4;
     int64_t duration_us;      // aim
+    int first_number;         // in the first one's name
     const int64_t *forced_us; // borrowed for the life of the segments: cut here, whatever the aim
     int n_forced;
 };

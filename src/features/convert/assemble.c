@@ -350,7 +350,9 @@ static struct kn_audio_rendition *audio_find(struct kn_feed *feed, const struct 
     for (int i = 0; i < feed->n_audios; i++) {
         struct kn_audio_rendition *r = feed->audios[i];
         const struct kn_audio_plan *p = &r->plan;
-        if (kn_equal(p->encoder, plan->encoder) && p->bitrate_bps == plan->bitrate_bps &&
+        if (!r->mix && kn_equal(p->encoder, plan->encoder) && p->bitrate_bps == plan->bitrate_bps &&
+            p->has_quality == plan->has_quality && p->quality == plan->quality &&
+            p->bits_per_sample == plan->bits_per_sample &&
             p->samplerate_hz == plan->samplerate_hz && p->channels == plan->channels &&
             p->profile == plan->profile && r->global_header == global_header &&
             same_volume(&r->volume, volume) && kn_timeline_equal(&r->timeline, &o->timeline) &&
@@ -403,6 +405,69 @@ static kn_code add_sound(struct kn_output_run *o, const struct kn_convert_audio 
     return KN_OK;
 }
 
+// Samples of one stream for a mix, laid onto the output's time.
+static kn_code add_lane(struct kn_output_run *o, struct kn_mix *mix, int lane, const char *filter, int input,
+                        const AVStream *st, struct kn_error *err)
+{
+    struct kn_run *run = o->run;
+    struct kn_feed *feed = NULL;
+    const kn_code rc = feed_find(run, st, input, &feed, err);
+    struct kn_audio_rendition *r = KN_ARENA_NEW(&run->arena, struct kn_audio_rendition);
+    if (rc != KN_OK)
+        return rc;
+    if (!r || feed->n_audios == KN_MAX_RENDITIONS)
+        return kn_fail(err, r ? KN_ELIMIT : KN_ENOMEM, "no room for more renditions");
+    *r = (struct kn_audio_rendition){
+        .run = run,
+        .plan = {.samplerate_hz = mix->samplerate_hz, .channels = mix->channels,
+                 .sample_format = AV_SAMPLE_FMT_FLTP, .filter = filter},
+        .timeline = o->timeline,
+        .mix = mix,
+        .lane = lane,
+        .targets = {{.output = o, .track = mix->out->targets[0].track}},
+        .n_targets = 1,
+    };
+    feed->audios[feed->n_audios++] = r;
+    return KN_OK;
+}
+
+// One track, made of all the streams `nths` together.
+static kn_code add_mix(struct kn_output_run *o, const struct kn_convert_audio *audio, int input, const int *nths, int n,
+                       struct kn_error *err)
+{
+    struct kn_run *run = o->run;
+    struct kn_mix *mix = KN_ARENA_NEW(&run->arena, struct kn_mix);
+    struct kn_audio_rendition *r = KN_ARENA_NEW(&run->arena, struct kn_audio_rendition);
+    struct kn_mix_lane *lanes = kn_arena_array(&run->arena, (size_t)n, sizeof(*lanes));
+    struct kn_span *whole = KN_ARENA_NEW(&run->arena, struct kn_span);
+    if (!mix || !r || !lanes || !whole)
+        return kn_fail(err, KN_ENOMEM, "no memory for a mix");
+    int channels = 0;
+    for (int i = 0; i < n; i++)
+        channels = FFMAX(channels, kn_run_stream(run, input, AVMEDIA_TYPE_AUDIO, nths[i])->codecpar->ch_layout.nb_channels);
+    const AVStream *first = kn_run_stream(run, input, AVMEDIA_TYPE_AUDIO, nths[0]);
+    struct kn_convert_audio widest = *audio;
+    widest.channels = audio->channels ? audio->channels : FFMIN(channels, 2);
+    *whole = (struct kn_span){0, INT64_MAX, 0};
+    *r = (struct kn_audio_rendition){.run = run, .timeline = {whole, 1}, .n_targets = 1};
+    kn_code rc = kn_audio_plan(&r->plan, o->spec, &widest, first, true, NULL, &run->arena, err);
+    const char *filter = r->plan.filter;
+    r->plan.filter = ""; // the lanes have it
+    if (rc == KN_OK)
+        rc = kn_mux_add(o->mux, r->plan.language, AV_DISPOSITION_DEFAULT, &r->targets[0].track, err);
+    if (rc != KN_OK)
+        return rc;
+    r->targets[0].output = o;
+    r->global_header = kn_mux_wants_global_header(o->mux);
+    *mix = (struct kn_mix){.out = r, .samplerate_hz = r->plan.samplerate_hz, .channels = r->plan.channels,
+                           .lanes = lanes, .n_lanes = n, .next = run->mixes};
+    pthread_mutex_init(&mix->lock, NULL);
+    run->mixes = mix;
+    for (int i = 0; rc == KN_OK && i < n; i++)
+        rc = add_lane(o, mix, i, filter, input, kn_run_stream(run, input, AVMEDIA_TYPE_AUDIO, nths[i]), err);
+    return rc;
+}
+
 static kn_code add_audio(struct kn_output_run *o, const struct kn_convert_audio *audio,
                          struct kn_error *err)
 {
@@ -415,7 +480,7 @@ static kn_code add_audio(struct kn_output_run *o, const struct kn_convert_audio 
         return kn_fail_as(err, KN_EINVAL, "NoAudioStream", "no input has an audio stream");
     }
     const AVStream *st = NULL;
-    if (!audio->streams.is_given) {
+    if (!audio->streams.is_given && !audio->is_mixed) {
         const kn_code rc = kn_audio_select(&st, audio, &run->spec->inputs[input], run->inputs[input].input,
                                            &run->arena, err);
         return rc == KN_OK ? add_sound(o, audio, input, st, err) : rc;
@@ -423,7 +488,10 @@ static kn_code add_audio(struct kn_output_run *o, const struct kn_convert_audio 
     int *nths = kn_arena_array(&run->arena, run->inputs[input].input->format->nb_streams, sizeof(*nths));
     if (!nths)
         return kn_fail(err, KN_ENOMEM, "no memory for tracks");
-    int n = kn_run_choose(run, input, AVMEDIA_TYPE_AUDIO, &audio->streams, nths);
+    const struct kn_convert_choice all = {.is_given = true, .is_all = true};
+    int n = kn_run_choose(run, input, AVMEDIA_TYPE_AUDIO, audio->streams.is_given ? &audio->streams : &all, nths);
+    if (audio->is_mixed && n > 1)
+        return add_mix(o, audio, input, nths, n, err);
     kn_code rc = n ? KN_OK : note_add(o, "the input has none of the audio streams that are asked for", err);
     if (n > 1 && kn_container_format(o->spec->container)->is_single) {
         n = 1;
@@ -536,6 +604,7 @@ static const struct kn_segments_setup *output_segments(struct kn_output_run *o)
         .base_uri = base,
         .is_fmp4 = kn_container_format(spec->container)->is_fmp4,
         .duration_us = spec->segment.duration_us,
+        .first_number = spec->segment.first_number,
         .forced_us = spec->segment.forced_us,
         .n_forced = spec->segment.n_forced,
     };
@@ -704,6 +773,8 @@ void kn_run_disassemble(struct kn_run *run)
         *feed = (struct kn_feed){0};
     }
     run->n_feeds = 0;
+    for (; run->mixes; run->mixes = run->mixes->next)
+        kn_mix_clear(run->mixes);
     for (int i = 0; i < run->spec->n_inputs; i++)
         kn_demux_free(&run->inputs[i].demux);
 }

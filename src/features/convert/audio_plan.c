@@ -138,11 +138,29 @@ static int channels_as_source(const AVCodec *codec, int channels)
     return best ? best : channels;
 }
 
+// inferred: Quality says how much is kept, from little to what nobody hears, on the scale of encoders that have one
+// (LAME's V9 to V0, Vorbis' 0 to 10); others get a bit rate that grows with it, 24 to 128 kbit/s a channel.
+static void plan_quality(struct kn_audio_plan *plan, const struct kn_convert_audio *audio)
+{
+    if (audio->quality < 0)
+        return;
+    plan->has_quality = audio->codec == KN_AUDIO_MP3 || audio->codec == KN_AUDIO_VORBIS;
+    plan->quality = audio->codec == KN_AUDIO_MP3 ? (100 - audio->quality) * 0.09 : audio->quality / 10;
+    plan->bitrate_bps = (int64_t)((24000 + 1040 * audio->quality) * FFMAX(plan->channels, 1));
+    if (audio->codec == KN_AUDIO_AC3 || audio->codec == KN_AUDIO_EAC3)
+        plan->bitrate_bps = FFMIN(plan->bitrate_bps, 640000); // the most that AC-3 has
+    if (audio->codec == KN_AUDIO_MP2)
+        plan->bitrate_bps = FFMIN(plan->bitrate_bps, 384000);
+    if (plan->has_quality)
+        plan->bitrate_bps = 0;
+}
+
 static bool source_fits(const struct kn_audio_plan *plan, const struct kn_convert_output *output,
                         const struct kn_convert_audio *audio, const AVCodecParameters *par)
 {
     const bool same_profile = par->codec_id != AV_CODEC_ID_AAC || par->profile == plan->profile;
-    return !output->trans.force_transcode &&
+    return !output->trans.force_transcode && audio->quality < 0 &&
+           (!audio->bits_per_sample || audio->bits_per_sample == par->bits_per_raw_sample) &&
            audio->volume.method != KN_VOLUME_LINEAR && !plan->filter[0] &&
            par->codec_id == kn_audio_codec_id(audio->codec) && same_profile &&
            par->sample_rate == plan->samplerate_hz &&
@@ -158,6 +176,7 @@ kn_code kn_audio_plan(struct kn_audio_plan *plan, const struct kn_convert_output
 {
     *plan = (struct kn_audio_plan){.profile = FF_PROFILE_UNKNOWN, .filter = ""};
     const AVCodecParameters *par = stream->codecpar;
+    int wanted_hz = 0;
     kn_resolve_language(plan->language, audio->language_control, audio->language,
                         kn_input_language(stream));
     if (audio->mode == KN_STREAM_COPY) {
@@ -171,6 +190,8 @@ kn_code kn_audio_plan(struct kn_audio_plan *plan, const struct kn_convert_output
     if (rc == KN_OK && audio->codec == KN_AUDIO_AAC)
         rc = plan_aac(plan, audio, err);
     if (rc == KN_OK)
+        rc = kn_resolve_samplerate(&wanted_hz, par->sample_rate, audio, output->trans.samplerate, err);
+    if (rc == KN_OK)
         rc = kn_resolve_audio_bitrate(&plan->bitrate_bps, par->bit_rate,
                                       par->codec_id == kn_audio_codec_id(audio->codec), audio,
                                       output->trans.audio_bitrate, err);
@@ -179,10 +200,12 @@ kn_code kn_audio_plan(struct kn_audio_plan *plan, const struct kn_convert_output
     if (rc != KN_OK)
         return rc;
     const AVCodec *codec = avcodec_find_encoder_by_name(plan->encoder);
-    plan->samplerate_hz = kn_encoder_sample_rate(codec, audio->samplerate_hz);
-    plan->sample_format = kn_encoder_sample_format(codec);
+    plan->samplerate_hz = kn_encoder_sample_rate(codec, wanted_hz);
+    plan->bits_per_sample = audio->bits_per_sample;
+    plan->sample_format = audio->bits_per_sample == 24 ? AV_SAMPLE_FMT_S32 : kn_encoder_sample_format(codec);
     plan->channels = audio->channels
         ? audio->channels : channels_as_source(codec, par->ch_layout.nb_channels);
+    plan_quality(plan, audio);
     plan->is_copy = !is_cut && source_fits(plan, output, audio, par);
     return KN_OK;
 }

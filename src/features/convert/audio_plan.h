@@ -15,7 +15,10 @@ struct kn_audio_plan {
     bool is_copy;
     const char *encoder;
     char language[4];
-    int64_t bitrate_bps;
+    int64_t bitrate_bps;  // 0 with `has_quality`
+    bool has_quality;
+    double quality;       // on the encoder's own scale
+    int bits_per_sample;  // 0: the encoder's own
     int samplerate_hz;
     int channels;       // of the output; 0 when the source does not say before it is decoded
     enum AVSampleFormat sample_format;

@@ -64,6 +64,8 @@ static kn_code rendition_encode(void *impl, AVFrame *frame, struct kn_error *err
     struct kn_audio_rendition *r = impl;
     frame->pts = r->next_out;
     r->next_out += frame->nb_samples;
+    if (r->mix)
+        return kn_mix_add(r->mix, r->lane, frame->pts, frame, err);
     return kn_encoder_feed(r->encoder, frame, rendition_packet, r, err);
 }
 
@@ -88,6 +90,9 @@ static kn_code rendition_open_encoder(struct kn_audio_rendition *r, const AVFram
                                      .like = like,
                                      .time_base = {1, r->plan.samplerate_hz},
                                      .bitrate_bps = r->plan.bitrate_bps,
+                                     .has_quality = r->plan.has_quality,
+                                     .quality = r->plan.quality,
+                                     .bits_per_sample = r->plan.bits_per_sample,
                                      .profile = r->plan.profile,
                                      .global_header = r->global_header,
                                      .n_threads = 1,
@@ -117,15 +122,14 @@ static kn_code rendition_open_graph(struct kn_audio_rendition *r, const AVFrame 
     kn_buf_printf(&d, "[in]aformat=channel_layouts=%s,%saresample=%d,aformat=sample_fmts=%s:channel_layouts=%s[out]",
                   name, r->plan.filter, r->plan.samplerate_hz,
                   av_get_sample_fmt_name(r->plan.sample_format), name);
-    const AVCodec *codec = r->encoder->codec->codec;
+    const bool has_frames = r->encoder && !(r->encoder->codec->codec->capabilities & AV_CODEC_CAP_VARIABLE_FRAME_SIZE);
     return kn_graph_open(&r->graph,
                          &(struct kn_graph_setup){
                              .description = kn_buf_text(&d),
                              .like = r->like,
                              .time_base = {1, frame->sample_rate},
                              .n_threads = 1,
-                             .frame_samples = codec->capabilities & AV_CODEC_CAP_VARIABLE_FRAME_SIZE
-                                 ? 0 : r->encoder->codec->frame_size,
+                             .frame_samples = has_frames ? r->encoder->codec->frame_size : 0,
                          },
                          err);
 }
@@ -195,7 +199,7 @@ kn_code kn_audio_rendition_frame(struct kn_audio_rendition *r, AVFrame *frame, s
     kn_code rc = KN_OK;
     if (!r->like && !(r->like = av_frame_alloc()))
         return kn_fail(err, KN_ENOMEM, "no memory for a rendition");
-    if (!r->encoder)
+    if (!r->encoder && !r->mix)
         rc = rendition_open_encoder(r, frame, err);
     int64_t at = 0;
     if (rc != KN_OK || !frame_place(r, frame, &at))
@@ -229,8 +233,21 @@ kn_code kn_audio_rendition_frame(struct kn_audio_rendition *r, AVFrame *frame, s
     return kn_graph_feed(r->graph, frame, rendition_encode, r, err);
 }
 
+// A lane of a mix: what its filters hold, and no more.
+static kn_code lane_end(struct kn_audio_rendition *r, struct kn_error *err)
+{
+    kn_code rc = r->graph ? kn_graph_feed(r->graph, NULL, rendition_encode, r, err) : KN_OK;
+    if (rc == KN_OK)
+        rc = kn_mix_end(r->mix, r->lane, err);
+    for (int i = 0; rc != KN_OK && i < r->n_targets; i++)
+        kn_output_fail(r->targets[i].output, err);
+    return rc;
+}
+
 kn_code kn_audio_rendition_end(struct kn_audio_rendition *r, struct kn_error *err)
 {
+    if (r->mix)
+        return lane_end(r, err);
     kn_code rc = KN_OK;
     // Nothing more was to be read for a clip that is full; what filters and encoder hold belongs to it.
     for (int i = 0; i < r->n_targets; i++)

@@ -159,6 +159,8 @@ struct kn_convert_video {
     bool is_long_short;   // LongShortMode
     int fps_num, fps_den; // 0/1 as input, at most 60
     int max_fps_num, max_fps_den; // 0/1 no limit of its own
+    int b_frames;         // at most so many in a row; -1: the preset's
+    int n_refs;           // pictures referred to; 0: the preset's
     int gop_frames;       // 0: gop_us counts
     int64_t gop_us;
     const char *preset;  // veryfast fast medium slow slower; set for every codec
@@ -225,6 +227,9 @@ struct kn_convert_audio {
     // AllowLowComplexity: where no encoder for `profile` is installed, AAC-LC may stand in.
     bool allow_low_complexity;
     int64_t bitrate_bps;
+    double quality;      // 0 to 100 in place of a bit rate; -1: none
+    int bits_per_sample; // FLAC: 16 or 24; 0 not asked for
+    bool is_mixed;       // our own, Mix: the streams become one track
     int samplerate_hz; // 48000 for Opus whatever was asked: its decoders always give 48 kHz
     int channels;      // 0 as source
     struct kn_convert_volume volume;
@@ -269,6 +274,7 @@ enum kn_container {
 
 struct kn_convert_segment {
     int64_t duration_us;
+    int first_number; // in names and as EXT-X-MEDIA-SEQUENCE
     int64_t forced_us[KN_CONVERT_MAX_FORCED_CUTS]; // rising
     int n_forced;
 };
@@ -279,6 +285,8 @@ struct kn_convert_trans {
     enum kn_check resolution;
     enum kn_check video_bitrate;
     enum kn_check audio_bitrate;
+    enum kn_check fps;        // our own
+    enum kn_check samplerate; // our own
     // Our own. force_transcode: never copy a stream, even where the input already fits.
     bool force_transcode;
     // What else the first input may carry. All off, but all on for subtype Remux.

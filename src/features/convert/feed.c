@@ -297,15 +297,26 @@ static void target_mark(struct kn_target *t, const struct kn_timeline *timeline,
         kn_output_fail(t->output, &err);
 }
 
+static void lane_mark(struct kn_audio_rendition *r, int64_t time_us)
+{
+    struct kn_error err = {0};
+    int64_t out_us;
+    (void)kn_timeline_map(&r->timeline, time_us, &out_us);
+    if (r->mix && out_us != INT64_MAX && kn_mix_mark(r->mix, r->lane, out_us, &err) != KN_OK)
+        kn_output_fail(r->targets[0].output, &err);
+}
+
 static void feed_mark(struct kn_feed *feed, int64_t time_us)
 {
     for (int i = 0; i < feed->n_captions; i++)
         kn_caption_rendition_mark(feed->captions[i], time_us);
     for (int i = 0; i < feed->n_copies; i++)
         target_mark(&feed->copies[i], &feed->copies[i].output->timeline, time_us);
+    for (int i = 0; i < feed->n_audios; i++)
+        lane_mark(feed->audios[i], time_us - 4 * KN_SECOND);
     // What an encoder still holds (its delay, filters with look-ahead) lies a little before.
     for (int i = 0; i < feed->n_audios; i++)
-        for (int k = 0; k < feed->audios[i]->n_targets; k++)
+        for (int k = 0; !feed->audios[i]->mix && k < feed->audios[i]->n_targets; k++)
             target_mark(&feed->audios[i]->targets[k], &feed->audios[i]->timeline, time_us - 4 * KN_SECOND);
 }
 

@@ -360,8 +360,8 @@ static kn_code playlists_write(struct kn_output_run *o, struct kn_error *err)
     for (int i = 0; rc == KN_OK && i < o->n_renditions; i++) {
         const struct kn_output_rendition *r = &o->renditions[i];
         kn_auto(kn_buf_clear) struct kn_buf text = {0};
-        rc = kn_media_playlist_write(&text, r->facts.uri, r->dash.init_uri, r->dash.segments,
-                                     r->dash.n_segments, err);
+        rc = kn_media_playlist_write(&text, r->facts.uri, r->dash.init_uri, o->spec->segment.first_number,
+                                     r->dash.segments, r->dash.n_segments, err);
         if (rc == KN_OK)
             rc = kn_media_playlist_check(kn_buf_text(&text), r->facts.uri, r->dash.init_uri,
                                          r->dash.segments, r->dash.n_segments, err);

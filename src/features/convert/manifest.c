@@ -322,7 +322,7 @@ kn_code kn_master_write(struct kn_buf *out, const struct kn_convert_group *group
 
 /* ---- writing a media playlist ---- */
 kn_code kn_media_playlist_write(struct kn_buf *out, const char *playlist_uri, const char *init_uri,
-                                const struct kn_manifest_segment *segments, int n_segments,
+                                int first_number, const struct kn_manifest_segment *segments, int n_segments,
                                 struct kn_error *err)
 {
     int64_t longest_us = 0;
@@ -332,8 +332,8 @@ kn_code kn_media_playlist_write(struct kn_buf *out, const char *playlist_uri, co
     // TARGETDURATION is the longest segment rounded to the nearest second (4.3.3.1).
     kn_buf_printf(out,
                   "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-TARGETDURATION:%lld\n"
-                  "#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-PLAYLIST-TYPE:VOD\n",
-                  init_uri ? 7 : 3, (long long)((longest_us + 500000) / 1000000));
+                  "#EXT-X-MEDIA-SEQUENCE:%d\n#EXT-X-PLAYLIST-TYPE:VOD\n",
+                  init_uri ? 7 : 3, (long long)((longest_us + 500000) / 1000000), first_number);
     kn_code rc = KN_OK;
     if (init_uri) {
         kn_buf_puts(out, "#EXT-X-MAP:URI=\"");

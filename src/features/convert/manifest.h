@@ -70,10 +70,11 @@ struct kn_manifest_segment {
 /*
  * Append a finished (VOD) media playlist. Subtitles are one WebVTT segment as a rule.
  *
- *   init_uri  the fMP4 header (EXT-X-MAP); NULL for TS and WebVTT
+ *   init_uri      the fMP4 header (EXT-X-MAP); NULL for TS and WebVTT
+ *   first_number  the first segment's (EXT-X-MEDIA-SEQUENCE)
  */
 kn_code kn_media_playlist_write(struct kn_buf *out, const char *playlist_uri, const char *init_uri,
-                                const struct kn_manifest_segment *segments, int n_segments,
+                                int first_number, const struct kn_manifest_segment *segments, int n_segments,
                                 struct kn_error *err);
 
 /*

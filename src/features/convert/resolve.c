@@ -150,18 +150,24 @@ kn_code kn_resolve_picture(struct kn_picture_plan *plan, const struct kn_picture
 }
 
 /* ---- rates ---- */
-static bool is_faster(int num, int den, int than_num, int than_den)
+static bool is_faster(int num, int den, int64_t than_num, int64_t than_den)
 {
-    return (int64_t)num * than_den > (int64_t)than_num * den;
+    return num * than_den > than_num * den;
 }
 
-void kn_resolve_fps(int *out_num, int *out_den, const struct kn_picture_facts *source,
-                    const struct kn_convert_video *video)
+kn_code kn_resolve_fps(int *out_num, int *out_den, const struct kn_picture_facts *source,
+                       const struct kn_convert_video *video, enum kn_check check, struct kn_error *err)
 {
     bool is_known = source->fps_num > 0 && source->fps_den > 0;
     *out_num = is_known ? source->fps_num : 25;
     *out_den = is_known ? source->fps_den : 1;
-    if (video->fps_num > 0) {
+    // A rate of 23.976 is measured as 23.98: a hair less is no less.
+    const bool is_less = is_known && video->fps_num > 0 &&
+        is_faster(video->fps_num, video->fps_den, INT64_C(1001) * source->fps_num, INT64_C(1000) * source->fps_den);
+    if (is_less && check == KN_CHECK_FAIL)
+        return kn_fail_as(err, KN_EINVAL, "OutOfRange", "the input has %.3f pictures a second, less than the %.3f asked for",
+                          (double)source->fps_num / source->fps_den, (double)video->fps_num / video->fps_den);
+    if (video->fps_num > 0 && !(is_less && check == KN_CHECK_USE_INPUT)) {
         *out_num = video->fps_num;
         *out_den = video->fps_den;
     }
@@ -174,6 +180,18 @@ void kn_resolve_fps(int *out_num, int *out_den, const struct kn_picture_facts *s
         *out_num = 60;
         *out_den = 1;
     }
+    return KN_OK;
+}
+
+kn_code kn_resolve_samplerate(int *out_hz, int source_hz, const struct kn_convert_audio *audio, enum kn_check check,
+                              struct kn_error *err)
+{
+    const bool is_less = source_hz > 0 && source_hz < audio->samplerate_hz;
+    *out_hz = is_less && check == KN_CHECK_USE_INPUT ? source_hz : audio->samplerate_hz;
+    return is_less && check == KN_CHECK_FAIL
+        ? kn_fail_as(err, KN_EINVAL, "OutOfRange", "the input has %d samples a second, less than the %d asked for",
+                     source_hz, audio->samplerate_hz)
+        : KN_OK;
 }
 
 static kn_code bitrate_check(int64_t *bps, int64_t source_bps, enum kn_check check,

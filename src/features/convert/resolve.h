@@ -40,9 +40,14 @@ kn_code kn_resolve_picture(struct kn_picture_plan *plan, const struct kn_picture
                            const struct kn_rect *border, const struct kn_convert_video *video,
                            const struct kn_convert_trans *trans, struct kn_error *err);
 
-/* Fps, else the source's rate, at most MaxFps and 60. 25/1 when nobody knows. */
-void kn_resolve_fps(int *out_num, int *out_den, const struct kn_picture_facts *source,
-                    const struct kn_convert_video *video);
+/*
+ * Fps, else the source's rate, at most MaxFps and 60. 25/1 when nobody knows. With IsCheckFps the source's where it
+ * is lower.
+ *
+ * KN_EINVAL  reason OutOfRange: it is, and IsCheckFpsFail says to fail
+ */
+kn_code kn_resolve_fps(int *out_num, int *out_den, const struct kn_picture_facts *source,
+                       const struct kn_convert_video *video, enum kn_check check, struct kn_error *err);
 
 /*
  * Bitrate against the source's, with IsCheckVideoBitrate.
@@ -56,6 +61,10 @@ kn_code kn_resolve_video_bitrate(int64_t *out_bps, int64_t source_bps,
 kn_code kn_resolve_audio_bitrate(int64_t *out_bps, int64_t source_bps, bool is_same_codec,
                                  const struct kn_convert_audio *audio, enum kn_check check,
                                  struct kn_error *err);
+
+/* Samplerate, or with IsCheckSamplerate the source's where it is lower; KN_EINVAL as above. */
+kn_code kn_resolve_samplerate(int *out_hz, int source_hz, const struct kn_convert_audio *audio, enum kn_check check,
+                              struct kn_error *err);
 
 /* A stream of an input. */
 struct kn_stream_facts {

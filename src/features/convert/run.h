@@ -32,6 +32,7 @@
 #include "features/convert/captions.h"
 #include "features/convert/convert_spec.h"
 #include "features/convert/manifest.h"
+#include "features/convert/mix.h"
 #include "features/convert/timeline.h"
 #include "features/convert/video_plan.h"
 #include "features/convert/watermark.h"
@@ -138,6 +139,8 @@ struct kn_audio_rendition {
     struct kn_graph *graph;     // owned
     struct kn_encoder *encoder; // owned
     AVFrame *like;              // owned
+    struct kn_mix *mix;         // in the run's arena: takes the samples in place of the encoder; NULL
+    int lane;                   // of the mix
     int64_t next_in;            // where the next sample in belongs, in samples of the source
     int64_t next_out;           // the next sample out
 };
@@ -197,6 +200,7 @@ struct kn_run {
     int n_outputs;
     struct kn_feed *feeds[KN_MAX_FEEDS]; // in the arena
     int n_feeds;
+    struct kn_mix *mixes;        // a list in the arena
     struct kn_measured *measured; // in the arena: loudness that was measured (measure.h)
     int pass; // 0: the only one; 1: statistics; 2
     atomic_bool stop;

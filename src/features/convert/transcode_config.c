@@ -270,6 +270,15 @@ static void gop_read(struct kn_reader *r, struct kn_place at, struct kn_convert_
                      text);
 }
 
+static void reference_read(struct kn_reader *r, struct kn_place at, struct kn_convert_video *video)
+{
+    video->b_frames = (int)kn_read_int(r, at, "BFrames", 0, 16, -1);
+    video->n_refs = (int)kn_read_int(r, at, "Refs", 1, 16, 0);
+    if ((video->b_frames >= 0 || video->n_refs > 0) && video->codec != KN_VIDEO_H264 && video->codec != KN_VIDEO_H265)
+        kn_read_fail(r, "NotSupported", at, video->b_frames >= 0 ? "BFrames" : "Refs", "is for H.264 and H.265, not for %s",
+                     kn_video_codec_name(video->codec));
+}
+
 // "width:height:left:top", all at least 0, sizes above 0.
 static bool rect_parse(struct kn_rect *rect, const char *text)
 {
@@ -419,6 +428,7 @@ static void video_read(struct kn_reader *r, struct kn_place config,
     rate_read(r, at, "Fps", &video->fps_num, &video->fps_den);
     rate_read(r, at, "MaxFps", &video->max_fps_num, &video->max_fps_den);
     gop_read(r, at, video);
+    reference_read(r, at, video);
     // Version 2 of narrowband HD spends more time for the same quality in fewer bits.
     int preset = kn_read_word(r, at, "Preset", presets, "InvalidParameter",
                               output->subtype == KN_SUBTYPE_NARROWBAND_V2 ? 3 : 2);
@@ -492,6 +502,29 @@ static void samplerate_read(struct kn_reader *r, struct kn_place at, enum kn_con
     audio->samplerate_hz = audio->codec == KN_AUDIO_OPUS ? 48000 : (int)hz;
 }
 
+// Our own: what stands in place of a bit rate, and what is mixed.
+static void quality_read(struct kn_reader *r, struct kn_place at, struct kn_convert_audio *audio)
+{
+    const bool is_lossless = audio->codec == KN_AUDIO_FLAC || audio->codec == KN_AUDIO_PCM_S16LE;
+    audio->quality = kn_read_double(r, at, "Quality", 0, 100, -1);
+    if (kn_read_has(at, "Quality") && is_lossless)
+        kn_read_fail(r, "NotSupported", at, "Quality", "is given, but %s loses nothing", kn_audio_codec_name(audio->codec));
+    static const struct kn_word bits[] = {{"16", 16}, {"24", 24}, {NULL, 0}};
+    audio->bits_per_sample = kn_read_word(r, at, "BitsPerSample", bits, "OutOfRange", 0);
+    if (audio->bits_per_sample && audio->codec != KN_AUDIO_FLAC)
+        kn_read_fail(r, "NotSupported", at, "BitsPerSample", "is for FLAC alone, not for %s",
+                     kn_audio_codec_name(audio->codec));
+    audio->is_mixed = kn_read_bool(r, at, "Mix", false);
+    if (!audio->is_mixed)
+        return;
+    if (audio->mode == KN_STREAM_COPY)
+        kn_read_fail(r, "InvalidParameter", at, "Mix", "wants a Codec: what is copied cannot be mixed");
+    if (audio->selector_index >= 0)
+        kn_read_fail(r, "InvalidParameter", at, "Mix", "does not go together with a selector in InputRef");
+    if (audio->volume.method == KN_VOLUME_DYNAMIC || audio->volume.method == KN_VOLUME_AUTO)
+        kn_read_fail(r, "NotSupported", at, "Mix", "goes with a Volume of Method linear alone");
+}
+
 static void audio_read(struct kn_reader *r, struct kn_place at, const struct kn_read_inputs *inputs,
                        const struct kn_convert_output *output, struct kn_convert_audio *audio)
 {
@@ -515,6 +548,7 @@ static void audio_read(struct kn_reader *r, struct kn_place at, const struct kn_
     audio->channels = (int)kn_read_int(r, at, "Channels", 0, 8, 2);
     channels_check(r, at, container, audio);
     volume_read(r, at, &audio->volume);
+    quality_read(r, at, audio);
     if (audio->mode == KN_STREAM_ENCODE && !(containers[container].audio >> audio->codec & 1))
         kn_read_fail(r, "NotSupported", at, "Codec", "is %s, which a %s file does not hold",
                      kn_audio_codec_name(audio->codec), kn_container_name(container));
@@ -608,6 +642,8 @@ static void trans_read(struct kn_reader *r, struct kn_place config,
         check_read(r, at, "IsCheckVideoBitrate", "IsCheckVideoBitrateFail", KN_CHECK_OFF);
     trans->audio_bitrate =
         check_read(r, at, "IsCheckAudioBitrate", "IsCheckAudioBitrateFail", KN_CHECK_IF_SAME_CODEC);
+    trans->fps = check_read(r, at, "IsCheckFps", "IsCheckFpsFail", KN_CHECK_OFF);
+    trans->samplerate = check_read(r, at, "IsCheckSamplerate", "IsCheckSamplerateFail", KN_CHECK_OFF);
     trans->force_transcode = kn_read_bool(r, at, "ForceTranscode", false);
     trans->keep_captions = kn_read_bool(r, at, "KeepCaptions", is_remux);
     trans->captions = choice_read(r, at, "CaptionStreams");
@@ -658,6 +694,7 @@ void kn_read_transcode(struct kn_reader *r, struct kn_place config,
     struct kn_place segment = kn_read_object(r, kn_read_object(r, config, "MuxConfig"), "Segment");
     double seconds = kn_read_double(r, segment, "Duration", 1, 60, 10);
     output->segment.duration_us = llround(seconds * 1e6);
+    output->segment.first_number = (int)kn_read_int(r, segment, "StartNumber", 0, 1000000000, 1);
     forced_cuts_read(r, segment, &output->segment);
     if (r->rc == KN_OK && output->video.mode == KN_STREAM_DROP && output->n_audios == 0 &&
         output->n_subtitles == 0)

@@ -84,8 +84,8 @@ static bool rates_agree(AVRational a, AVRational b)
     return a.num && b.num && fabs(av_q2d(a) / av_q2d(b) - 1) < 0.001;
 }
 
-static void plan_rate(struct kn_video_plan *plan, const struct kn_convert_output *output,
-                      const AVStream *st)
+static kn_code plan_rate(struct kn_video_plan *plan, const struct kn_convert_output *output,
+                         const AVStream *st, struct kn_error *err)
 {
     const struct kn_convert_video *video = &output->video;
     const AVRational asked = {video->fps_num, video->fps_den};
@@ -93,7 +93,9 @@ static void plan_rate(struct kn_video_plan *plan, const struct kn_convert_output
     if (av_q2d(source) > MAX_BELIEVED_FPS)
         source = (AVRational){0, 1};
     const struct kn_picture_facts facts = {.fps_num = source.num, .fps_den = source.den};
-    kn_resolve_fps(&plan->frame_rate.num, &plan->frame_rate.den, &facts, video);
+    const kn_code rc = kn_resolve_fps(&plan->frame_rate.num, &plan->frame_rate.den, &facts, video, output->trans.fps, err);
+    if (rc != KN_OK)
+        return rc;
     // A hair above the limit (30.0003) is the limit's own rate, badly measured.
     if (!asked.num && rates_agree(plan->frame_rate, source))
         plan->frame_rate = source;
@@ -103,6 +105,7 @@ static void plan_rate(struct kn_video_plan *plan, const struct kn_convert_output
         plan->is_constant_rate = plan->is_fps_forced = true;
     if (plan->is_constant_rate && !plan->is_fps_forced && st->r_frame_rate.num)
         plan->frame_rate = st->r_frame_rate;
+    return KN_OK;
 }
 
 /* ---- filters ---- */
@@ -296,6 +299,10 @@ static kn_code plan_encoder(struct kn_video_plan *plan, const struct kn_convert_
     case KN_VIDEO_GIF:
     case KN_VIDEO_WEBP: plan->n_passes = 1; break;
     }
+    if (video->b_frames >= 0)
+        kn_buf_printf(&o, ":bf=%d", video->b_frames);
+    if (video->n_refs > 0)
+        kn_buf_printf(&o, ":refs=%d", video->n_refs);
     plan->options = kn_arena_strdup(arena, kn_buf_text(&o));
     return plan->options ? KN_OK : kn_fail(err, KN_ENOMEM, "no memory for settings");
 }
@@ -326,7 +333,7 @@ static bool source_fits(const struct kn_video_plan *plan, const struct geometry 
            !plan->crop.width_px && !video->has_pad && !plan->is_fps_forced && !plan->is_tone_mapped &&
            video->scan != KN_SCAN_AUTO && par->codec_id == kn_video_codec_id(video->codec) &&
            video->codec != KN_VIDEO_AVC_INTRA && par->format == (int)plan->pixel_format &&
-           profile_fits(video, par) && !video->has_crf && video->rate != KN_RATE_CBR &&
+           profile_fits(video, par) && !video->has_crf && video->b_frames < 0 && !video->n_refs && video->rate != KN_RATE_CBR &&
            video->rate != KN_RATE_TARGET_SSIM && (!cap || (bps > 0 && bps <= cap)) &&
            // Where segments can be cut is not known without reading the film.
            !kn_container_format(output->container)->is_segmented &&
@@ -357,7 +364,9 @@ kn_code kn_video_plan(struct kn_video_plan *plan, const struct kn_convert_output
     kn_code rc = plan_geometry(plan, &g, output, facts, err);
     if (rc != KN_OK)
         return rc;
-    plan_rate(plan, output, facts->stream);
+    rc = plan_rate(plan, output, facts->stream, err);
+    if (rc != KN_OK)
+        return rc;
     plan->fills_holes = facts->has_holes;
     if (facts->has_holes || facts->is_uneven)
         plan->is_constant_rate = plan->is_fps_forced = true;

@@ -87,6 +87,15 @@ class Packaging(ConvertCase):
                            "-of", "csv=p=0", "y.mp4").replace(",", " ").split()
                 self.assertEqual((len(times), float(min(times, key=float))), (25, 0))
 
+    def test_segments_are_counted_from_a_number(self):
+        for container in ("m3u8", "hls-fmp4"):
+            self.done([output(f"n/{container}.m3u8", container,
+                              MuxConfig={"Segment": {"Duration": 1, "StartNumber": 98}})])
+            text = read(f"n/{container}.m3u8").decode()
+            self.assertIn("#EXT-X-MEDIA-SEQUENCE:98\n", text)
+            self.assertRegex(text, rf"{container}-00098\.[^#]*#[^#]*{container}-00099\.")
+            self.assertEqual(complaints(f"n/{container}.m3u8"), "")
+
     def test_copied_pictures_keep_their_times(self):
         times = lambda path: sorted(float(t) for t in sh(
             "ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time", "-of", "csv=p=0",

@@ -4,7 +4,7 @@
 import os
 import unittest
 
-from support import ConvertCase, complaints, ffmpeg, output, picture, psnr, sh, ssim, streams
+from support import ConvertCase, complaints, ffmpeg, output, picture, psnr, read, sh, ssim, streams
 
 
 class Pictures(ConvertCase):
@@ -43,6 +43,25 @@ class Pictures(ConvertCase):
         white = [(x, y) for x in range(160) for y in range(90) if min(early(x, y)) > 150]
         self.assertGreater(len(white), 100)
         self.assertTrue(all(8 <= x <= 110 and 8 <= y <= 75 for x, y in white))
+
+    def test_details_of_encoding_pictures(self):
+        types = lambda path: sh("ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "frame=pict_type",
+                                "-of", "csv=p=0", path)
+        outs = [(f"{n}b.{codec}.mp4", codec, {"BFrames": n, "Refs": 1, "Crf": 20})
+                for codec in ("H.264", "H.265") for n in (0, 2)]
+        self.done([output(path, video=codec, audio=None, Video=video) for path, codec, video in outs] +
+                  [output("refs.mp4", audio=None, Video={"Refs": 5})])
+        for path, _, video in outs:
+            self.assertEqual("B" in types(path), video["BFrames"] > 0, path)
+        for path, refs in (("0b.H.264.mp4", b" ref=1 "), ("refs.mp4", b" ref=5 ")):
+            self.assertIn(refs, read(path))  # x264 writes down how it was set
+        self.refused("is for H.264 and H.265", [output("x.gif", "gif", video="GIF", audio=None, Video={"BFrames": 1})])
+
+    def test_rates_are_checked(self):
+        self.done([output("c.mp4", audio=None, Video={"Fps": 50}, TransConfig={"IsCheckFps": True})])
+        self.assertEqual(streams("c.mp4", "video")[0]["avg_frame_rate"], "25/1")
+        self.refused("less than the 50.000 asked for",
+                     [output("x.mp4", audio=None, Video={"Fps": 50}, TransConfig={"IsCheckFpsFail": True})])
 
     def test_varying_rate_keeps_its_times(self):
         ffmpeg("-i", "v.mp4", "-vf", "select='lt(n,20)+not(mod(n,5))'", "-vsync", "vfr", "-c:v",

@@ -5,7 +5,7 @@ import re
 import subprocess
 import unittest
 
-from support import ConvertCase, complaints, ffmpeg, output, psnr, sh, streams, volume
+from support import ConvertCase, complaints, ffmpeg, output, psnr, read, sh, streams, volume
 
 
 class Sound(ConvertCase):
@@ -55,6 +55,50 @@ class Sound(ConvertCase):
         for job in jobs:
             self.assertEqual(complaints(job["Uri"]), "")
         self.refused("no number of a stream", [output("x.mp4", Audio={"Streams": ["eng"]})])
+
+    def test_tracks_are_mixed_into_one(self):
+        pitches = (300, 900, 2700)
+        given = [["-f", "lavfi", "-i", f"sine={hz}:d=6:r={rate}"] for hz, rate in zip(pitches, (48000, 44100, 22050))]
+        ffmpeg("-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=6", *given[0], "-itsoffset", "2", *given[1], *given[2],
+               *sum((["-map", str(i)] for i in range(4)), []), "-c:v", "libx264", "-c:a", "aac", "-t", "6", "mixing.mkv")
+        self.done([output("mix.mp4", Audio={"Mix": True}),
+                   output("two.mp3", "mp3", video=None, audio="MP3", Audio={"Mix": True, "Streams": [2, 0, 9], "Quality": 80}),
+                   output("clip.mp4", Audio={"Mix": True}, Features={"Clip": {"TimeSpan": {"Seek": "3", "Duration": "2"}}})],
+                  ["mixing.mkv"])
+
+        def level(path, hz, at_s):
+            run = subprocess.run(["ffmpeg", "-ss", str(at_s), "-t", "0.5", "-i", path, "-af",
+                                  f"bandpass=f={hz}:width_type=h:w=40,bandpass=f={hz}:width_type=h:w=40,volumedetect",
+                                  "-vn", "-f", "null", "-"], capture_output=True, text=True)
+            return float(re.search(r"mean_volume: (-?[\d.]+) dB", run.stderr).group(1))
+
+        for path in ("mix.mp4", "clip.mp4"):
+            self.assertEqual(len(streams(path, "audio")), 1)
+            self.assertEqual(complaints(path), "")
+        self.assertAlmostEqual(float(streams("mix.mp4", "audio")[0]["duration"]), 6, delta=0.05)
+        self.assertAlmostEqual(float(streams("clip.mp4", "audio")[0]["duration"]), 2, delta=0.05)
+        for hz in pitches:
+            self.assertGreater(level("mix.mp4", hz, 4), -45, hz)
+            self.assertGreater(level("clip.mp4", hz, 0.7), -45, hz)
+        self.assertLess(level("mix.mp4", 900, 1), -50)  # that track begins later
+        self.assertGreater(level("mix.mp4", 900, 2.1), -45)
+        self.assertLess(level("two.mp3", 900, 4), -50)
+        self.assertGreater(level("two.mp3", 2700, 4), -45)
+        self.refused("what is copied cannot be mixed", [output("x.mp4", Audio={"Codec": "copy", "Mix": True})])
+
+    def test_details_of_encoding_sound(self):
+        self.done([output("deep.flac", "flac", video=None, audio="FLAC", Audio={"BitsPerSample": 24}),
+                   *[output(f"q{q}.{kind}", container, video=None, audio=codec, Audio={"Quality": q})
+                     for q in (10, 90) for kind, container, codec in
+                     (("mp3", "mp3", "MP3"), ("ogg", "ogg", "VORBIS"), ("m4a", "m4a", "AAC"))],
+                   output("low.mp4", Audio={"Samplerate": 48000}, TransConfig={"IsCheckSamplerate": True})], ["en.m4a"])
+        self.assertEqual(streams("deep.flac", "audio")[0]["bits_per_raw_sample"], "24")
+        for kind in ("mp3", "ogg", "m4a"):
+            self.assertGreater(len(read(f"q90.{kind}")), len(read(f"q10.{kind}")), kind)
+        self.assertEqual(streams("low.mp4", "audio")[0]["sample_rate"], "44100")  # as en.m4a
+        self.refused("less than the 48000 asked for", [output("x.m4a", "m4a", video=None, Audio={"Samplerate": 48000},
+                                                              TransConfig={"IsCheckSamplerateFail": True})], ["en.m4a"])
+        self.refused("loses nothing", [output("x.flac", "flac", video=None, audio="FLAC", Audio={"Quality": 5})])
 
     def test_joined_tracks_go_on_by_their_number(self):
         self.several()

@@ -297,6 +297,36 @@ static void streams_are_chosen_by_number(void **state)
                    "'Targets[0].Audio.Stream'");
 }
 
+static void encoders_are_told_the_details(void **state)
+{
+    (void)state;
+    kn_auto(kn_convert_spec_clear) struct kn_convert_spec spec = {0};
+    convert_load(&spec, FILM,
+                 "[{'URI':'oss://media/a','Container':'ts','Segment':{'Format':'hls','StartNumber':7},"
+                 "'Video':{'TranscodeVideo':{'Codec':'h264','BFrames':0,'Refs':4,'FrameRate':25,'FrameRateOption':'fall'}},"
+                 "'Audio':{'TranscodeAudio':{'Codec':'aac','Quality':50,'SampleRateOption':'adaptive'},"
+                 "'FilterAudio':{'Mixing':true}}},"
+                 "{'URI':'oss://media/b','Container':'flac','Audio':{'TranscodeAudio':{'Codec':'flac','BitsPerSample':24}}},"
+                 "{'URI':'oss://media/c','Container':'mp4','Segment':{'Format':'hls'},"
+                 "'Video':{'TranscodeVideo':{'Codec':'h264','FrameRate':25,'FrameRateOption':'adaptive'}}}]");
+    const struct kn_convert_output *o = spec.outputs;
+    assert_int_equal(o[0].segment.first_number, 7);
+    assert_int_equal(o[0].video.b_frames, 0);
+    assert_int_equal(o[0].video.n_refs, 4);
+    assert_int_equal(o[0].trans.fps, KN_CHECK_FAIL);
+    assert_float_equal(o[0].audios[0].quality, 50, 1e-9);
+    assert_int_equal(o[0].trans.samplerate, KN_CHECK_USE_INPUT);
+    assert_true(o[0].audios[0].is_mixed);
+    assert_int_equal(o[1].audios[0].bits_per_sample, 24);
+    assert_int_equal(o[2].segment.first_number, 0); // IMM's default
+    assert_int_equal(o[2].video.b_frames, -1);
+    assert_int_equal(o[2].trans.fps, KN_CHECK_USE_INPUT);
+    expect_refused(FILM, "[{'URI':'oss://media/a','Container':'mp4','Audio':{'FilterAudio':{'Mixing':true}}}]",
+                   "InvalidParameter", "'Targets[0].Audio.FilterAudio.Mixing'");
+    expect_refused(FILM, "[{'URI':'oss://media/a','Container':'mp3','Audio':{'TranscodeAudio':{'Codec':'mp3',"
+                         "'Quality':50,'Bitrate':64000}}}]", "InvalidParameter", "Quality' does not go together");
+}
+
 /* ---- refusals ---- */
 
 static void what_is_wrong_is_named(void **state)
@@ -336,10 +366,11 @@ static void what_is_not_built_is_refused_by_its_path(void **state)
         {"'Container':'mp4','Image':{'Snapshots':[{}]}", "Image"},
         {"'Container':'mp4','Data':{'Stream':[0]}", "'Targets[0].Data.Stream'"},
         {"'Container':'mp4','Video':{'TranscodeVideo':{'Codec':'vp9'}}", "vp9"},
-        {"'Container':'mp4','Video':{'TranscodeVideo':{'Codec':'h264','BFrames':1}}", "BFrames"},
         {"'Container':'mp4','Video':{'FilterVideo':{'Watermarks':[{}]}}", "FilterVideo"},
         {"'Container':'mp4','Audio':{'TranscodeAudio':{'Codec':'amr'}}", "amr"},
-        {"'Container':'mp4','Audio':{'FilterAudio':{'Mixing':true}}", "Mixing"},
+        {"'Container':'mp4','Video':{'TranscodeVideo':{'Codec':'h264','VideoSlim':1}}", "VideoSlim"},
+        {"'Container':'mp4','Audio':{'TranscodeAudio':{'Codec':'aac','BitsPerSample':24}}", "BitsPerSample"},
+        {"'Container':'mp4','Segment':{'Format':'dash','StartNumber':3}", "Segment.StartNumber"},
         {"'Container':'flv','Segment':{'Format':'hls'}", "Segment.Format"},
     };
     for (size_t i = 0; i < KN_COUNT(cases); i++) {
@@ -481,6 +512,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(sources_may_be_parts_and_lack_streams),
         cmocka_unit_test(streams_are_chosen_by_number),
+        cmocka_unit_test(encoders_are_told_the_details),
         cmocka_unit_test(what_is_not_built_is_refused_by_its_path),
         cmocka_unit_test(a_range_is_told_at_the_targets_place),
         cmocka_unit_test(captions_beside_a_source_become_tracks_where_there_is_room),

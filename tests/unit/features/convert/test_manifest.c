@@ -187,7 +187,7 @@ static void subtitles_are_one_segment(void **state)
     (void)state;
     struct kn_manifest_segment segment = {"oss://b-1/o/en.vtt", 31400000};
     kn_auto(kn_buf_clear) struct kn_buf out = {0};
-    assert_int_equal(kn_media_playlist_write(&out, "oss://b-1/o/en.m3u8", NULL, &segment, 1, NULL),
+    assert_int_equal(kn_media_playlist_write(&out, "oss://b-1/o/en.m3u8", NULL, 1, &segment, 1, NULL),
                      KN_OK);
     assert_string_equal(kn_buf_text(&out), "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:31\n"
                                            "#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-PLAYLIST-TYPE:VOD\n"
@@ -266,7 +266,7 @@ static void a_playlist_that_says_something_else_is_found_out(void **state)
     const struct kn_manifest_segment s[] = {{"oss://b-1/o/v-00001.m4s", 4960001},
                                             {"oss://b-1/o/v 00002.m4s", 2500000}};
     kn_auto(kn_buf_clear) struct kn_buf out = {0}, other = {0};
-    assert_int_equal(kn_media_playlist_write(&out, uri, init, s, 2, NULL), KN_OK);
+    assert_int_equal(kn_media_playlist_write(&out, uri, init, 1, s, 2, NULL), KN_OK);
     const char *text = kn_buf_text(&out);
     assert_int_equal(kn_media_playlist_check(text, uri, init, s, 2, NULL), KN_OK);
     assert_int_equal(kn_media_playlist_check(text, uri, init, s, 1, NULL), KN_EBUG);

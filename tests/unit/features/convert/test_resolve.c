@@ -154,10 +154,31 @@ static void frame_rate_is_the_sources_within_limits(void **state)
         struct kn_convert_video video = {
             .fps_num = rows[i].fps, .fps_den = 1, .max_fps_num = rows[i].max_fps, .max_fps_den = 1};
         int num, den;
-        kn_resolve_fps(&num, &den, &source, &video);
+        assert_int_equal(kn_resolve_fps(&num, &den, &source, &video, KN_CHECK_OFF, NULL), KN_OK);
         assert_int_equal(num, rows[i].num);
         assert_int_equal(den, rows[i].den);
     }
+}
+
+static void rates_are_checked_against_the_source(void **state)
+{
+    (void)state;
+    int num, den, hz;
+    const struct kn_picture_facts film = {.fps_num = 2398, .fps_den = 100};
+    const struct kn_convert_video fast = {.fps_num = 30, .fps_den = 1}, same = {.fps_num = 24000, .fps_den = 1001};
+    assert_int_equal(kn_resolve_fps(&num, &den, &film, &fast, KN_CHECK_USE_INPUT, NULL), KN_OK);
+    assert_int_equal(num, 2398);
+    assert_int_equal(kn_resolve_fps(&num, &den, &film, &fast, KN_CHECK_FAIL, NULL), KN_EINVAL);
+    assert_int_equal(kn_resolve_fps(&num, &den, &film, &same, KN_CHECK_FAIL, NULL), KN_OK);
+    assert_int_equal(num, 24000);
+    const struct kn_convert_audio audio = {.samplerate_hz = 48000};
+    assert_int_equal(kn_resolve_samplerate(&hz, 22050, &audio, KN_CHECK_OFF, NULL), KN_OK);
+    assert_int_equal(hz, 48000);
+    assert_int_equal(kn_resolve_samplerate(&hz, 22050, &audio, KN_CHECK_USE_INPUT, NULL), KN_OK);
+    assert_int_equal(hz, 22050);
+    assert_int_equal(kn_resolve_samplerate(&hz, 96000, &audio, KN_CHECK_USE_INPUT, NULL), KN_OK);
+    assert_int_equal(hz, 48000);
+    assert_int_equal(kn_resolve_samplerate(&hz, 22050, &audio, KN_CHECK_FAIL, NULL), KN_EINVAL);
 }
 
 static void bit_rates_are_checked_against_the_source(void **state)
@@ -252,6 +273,7 @@ int main(void)
         cmocka_unit_test(black_bars_are_cut_where_found),
         cmocka_unit_test(what_does_not_fit_is_refused),
         cmocka_unit_test(frame_rate_is_the_sources_within_limits),
+        cmocka_unit_test(rates_are_checked_against_the_source),
         cmocka_unit_test(bit_rates_are_checked_against_the_source),
         cmocka_unit_test(selector_takes_the_first_stream_with_its_tags),
         cmocka_unit_test(language_comes_from_where_the_control_says),

@@ -31,23 +31,21 @@
 #define MOST_SCALED_PX 1e7
 // A gap of this part of a line's height parts two lines; dots of an i and accents are nearer.
 #define LINE_GAP_PART 12
-// A strip: its ink is as high as what Tesseract's network takes, and near its edges, for the network reads a wide
-// margin as letters.
-#define STRIP_PX 36
-#define STRIP_MARGIN_PX 4
-// Lower or shorter ink is no line of text that could fill a strip: dots, dashes, a word.
+// Lower ink is no line of text that could fill a strip: dots, dashes.
 #define LEAST_STRIP_PX 28
-#define LEAST_STRIP_SHAPE 5
-// Columns without ink that are a blank between words on a strip, also in parts of the usual gap, and how many more there
-// are to be: Tesseract's network loses blanks beside narrow letters ("Iam").
-#define BLANK_PX 7
+// Gaps in parts of the ink's height, and of the usual gap, that are a blank between words.
+#define BLANK_PART 0.19
 #define BLANK_GAPS 1.6
-#define MORE_BLANK_PX 10
 #define MAX_GAPS 256
-// A stroke that is an I: no wider than this part of a strip's height, and inked all over for this part of it, which
-// is more than small letters have.
+// A stroke that is an I: no wider than this part of the ink's height, and inked all over for this part of it, which
+// is more than small letters have. With serifs it may be SERIF_WIDTH, and the middle of each
+// row is that of the letter but for OFF_MIDDLE_PX.
 #define STROKE_WIDTH 0.34
 #define STROKE_HEIGHT 0.64
+#define SERIF_WIDTH 0.5
+#define OFF_MIDDLE_PX 2
+// What has no gap and is no wider is one letter, or a dash.
+#define LETTER_WIDTH 0.9
 // Slants that are tried, in hundredths of a pixel per row, and how much better than upright one must be.
 #define SLANT_STEP 6
 #define N_SLANTS 7
@@ -495,8 +493,8 @@ static int gaps_find(const struct kn_ink *strip, struct gap *gaps)
     return n;
 }
 
-// Of the gaps those between words, which are wider than most; answers how many stay.
-static int gaps_keep_blanks(struct gap *gaps, int n)
+// Of the gaps those between words, which are wider than most and than `least`; answers how many stay.
+static int gaps_keep_blanks(struct gap *gaps, int n, double least)
 {
     struct gap sorted[MAX_GAPS];
     int kept = 0;
@@ -505,29 +503,63 @@ static int gaps_keep_blanks(struct gap *gaps, int n)
         qsort(sorted, (size_t)n, sizeof(*sorted), gap_compare);
     const int usual = n > 0 ? sorted[(n - 1) / 2].to - sorted[(n - 1) / 2].from : 0;
     for (int i = 0; i < n; i++)
-        if (gaps[i].to - gaps[i].from >= BLANK_PX && gaps[i].to - gaps[i].from >= usual * BLANK_GAPS)
+        if (gaps[i].to - gaps[i].from >= least && gaps[i].to - gaps[i].from >= usual * BLANK_GAPS)
             gaps[kept++] = gaps[i];
     return kept;
 }
 
-static bool is_stroke(const struct kn_ink *strip, int end)
+// A letter of columns [left, right) and full height that is the same from both sides, as wide below as above, and in
+// between one stem.
+static bool is_serif_i(const struct kn_ink *strip, int margin, int left, int right)
 {
+    const int height = strip->height - 2 * margin;
+    int widest[3] = {0}; // of the upper, the middle, and the lower rows
+    for (int y = 0; y < height; y++) {
+        const uint8_t *row = strip->pixels + (size_t)(y + margin) * (size_t)strip->width;
+        int from = right, to = left, ink = 0;
+        for (int x = left; x < right; x++) {
+            if (row[x] > 255 - STRONG)
+                continue;
+            from = x < from ? x : from;
+            to = x + 1;
+            ink++;
+        }
+        const bool is_at_edge = y < 2 || y * 3 > height * 2; // capitals stand on a line, small letters go below it
+        if (ink == 0 && is_at_edge)
+            continue;
+        if (ink == 0 || ink < to - from || abs((from - left) - (right - to)) > OFF_MIDDLE_PX)
+            return false;
+        int *part = &widest[y * 5 < height ? 0 : y * 2 < height ? 1 : 2];
+        *part = to - from > *part ? to - from : *part;
+    }
+    return widest[1] <= height * STROKE_WIDTH / 2 && widest[0] > widest[1] && abs(widest[0] - widest[2]) <= OFF_MIDDLE_PX;
+}
+
+// What stands before the first blank, at `end`.
+static void beginning_look(struct kn_ink *strip, int margin, int end)
+{
+    const int height = strip->height - 2 * margin;
     int left = 0, ink = 0;
     while (left < end && column_ink(strip, left) == 0)
         left++;
     for (int x = left; x < end; x++)
         ink += column_ink(strip, x);
-    return end - left <= STRIP_PX * STROKE_WIDTH && ink >= (end - left) * STRIP_PX * STROKE_HEIGHT;
+    const int width = end - left;
+    strip->begins_with_stroke = (width <= height * STROKE_WIDTH && ink >= width * height * STROKE_HEIGHT) ||
+        (width <= height * SERIF_WIDTH && is_serif_i(strip, margin, left, end));
+    strip->begins_with_letter = width <= height * LETTER_WIDTH && !strip->begins_with_stroke;
 }
 
-static kn_code blanks_widen(struct kn_ink *strip, struct kn_error *err)
+static kn_code blanks_widen(struct kn_ink *strip, const struct kn_ink_shape *shape, struct kn_error *err)
 {
     struct gap gaps[MAX_GAPS];
+    const int ink_height = shape->height - 2 * shape->margin;
     int n = gaps_find(strip, gaps);
     const int first = n > 0 ? gaps[0].from : 0;
-    n = gaps_keep_blanks(gaps, n);
-    strip->begins_with_stroke = n > 0 && gaps[0].from == first && is_stroke(strip, first);
-    const int width = strip->width + n * MORE_BLANK_PX;
+    n = gaps_keep_blanks(gaps, n, ink_height * BLANK_PART);
+    if (n > 0 && gaps[0].from == first)
+        beginning_look(strip, shape->margin, first);
+    const int width = strip->width + n * shape->more_blank;
     uint8_t *pixels = malloc((size_t)width * (size_t)strip->height), *to = pixels;
     if (!pixels)
         return kn_fail(err, KN_ENOMEM, "no memory for a picture of %d x %d pixels", width, strip->height);
@@ -538,7 +570,7 @@ static kn_code blanks_widen(struct kn_ink *strip, struct kn_error *err)
         for (int i = 0; i < n; i++) {
             const int middle = (gaps[i].from + gaps[i].to) / 2;
             memcpy(to, row + at, (size_t)(middle - at));
-            to += middle - at + MORE_BLANK_PX;
+            to += middle - at + shape->more_blank;
             at = middle;
         }
         memcpy(to, row + at, (size_t)(strip->width - at));
@@ -551,29 +583,29 @@ static kn_code blanks_widen(struct kn_ink *strip, struct kn_error *err)
 }
 
 kn_code kn_ink_strip(struct kn_ink *strip, const uint8_t *pixels, int width, const struct kn_ink_line *line,
-                     double widen, struct kn_error *err)
+                     const struct kn_ink_shape *shape, struct kn_error *err)
 {
     int left, top, right, bottom;
     *strip = (struct kn_ink){0};
     if (!ink_bounds(pixels, width, line, &left, &top, &right, &bottom))
         return KN_OK;
     const int ink_width = right - left, ink_height = bottom - top;
-    if (ink_height < LEAST_STRIP_PX || ink_width < ink_height * LEAST_STRIP_SHAPE)
+    if (ink_height < LEAST_STRIP_PX || ink_width < ink_height * shape->least)
         return KN_OK;
-    const int to_width = scaled_by(ink_width, widen * STRIP_PX / ink_height);
-    strip->width = to_width + 2 * STRIP_MARGIN_PX;
-    strip->height = STRIP_PX + 2 * STRIP_MARGIN_PX;
+    const int to_height = shape->height - 2 * shape->margin;
+    const int to_width = scaled_by(ink_width, shape->widen * to_height / ink_height);
+    strip->width = to_width + 2 * shape->margin;
+    strip->height = shape->height;
     const size_t n = (size_t)strip->width * (size_t)strip->height;
     strip->pixels = malloc(n);
     if (!strip->pixels)
         return kn_fail(err, KN_ENOMEM, "no memory for a picture of %d x %d pixels", strip->width, strip->height);
     memset(strip->pixels, 255, n);
-    kn_code rc =
-        gray_scale(pixels + (size_t)top * (size_t)width + left, width, ink_width, ink_height,
-                   strip->pixels + (size_t)STRIP_MARGIN_PX * (size_t)strip->width + STRIP_MARGIN_PX, strip->width,
-                   to_width, STRIP_PX, err);
+    kn_code rc = gray_scale(pixels + (size_t)top * (size_t)width + left, width, ink_width, ink_height,
+                            strip->pixels + (size_t)shape->margin * (size_t)strip->width + shape->margin,
+                            strip->width, to_width, to_height, err);
     if (rc == KN_OK)
-        rc = blanks_widen(strip, err);
+        rc = blanks_widen(strip, shape, err);
     if (rc != KN_OK)
         kn_ink_clear(strip);
     return rc;

@@ -33,7 +33,8 @@ struct kn_ink {
     struct kn_ink_line lines[KN_MAX_INK_LINES];
     struct kn_ink_box boxes[KN_MAX_INK_LINES]; // of the same lines
     int n_lines;     // rows of text that were told apart
-    bool begins_with_stroke; // of a strip: one plain upright stroke and then a blank; that is an I
+    bool begins_with_stroke; // of a strip: one upright stroke, plain or with serifs, and then a blank; that is an I
+    bool begins_with_letter; // of a strip: one other letter, or a dash, and then a blank
     bool is_regular; // they are of one size, as lines of text are and parts of characters are not
 };
 
@@ -43,14 +44,21 @@ struct kn_ink {
 kn_code kn_ink_make(struct kn_ink *ink, const struct kn_bitmap_object *object, struct kn_error *err);
 void kn_ink_clear(struct kn_ink *ink);
 
+// A strip as a network was trained with it.
+struct kn_ink_shape {
+    int height;       // rows, which is what the network takes: it has nothing left to scale
+    int margin;       // of them without ink, above and below; columns at both ends as well
+    int more_blank;   // columns by which blanks between words are widened
+    double widen;     // width of letters in parts of what they have
+    double least;     // lines that are less long, in parts of their height, are no strips
+};
+
 /*
- * One line of a page as a network takes it that wants rows of one height: nothing but its ink, with blanks between
- * words a little wider than they are.
+ * One line of a page as a network takes it that wants rows of one height: nothing but its ink.
  *
  *   strip   filled on success; release with kn_ink_clear(). Empty (no pixels) when the line is too low or too
  *           short to be told from dots and dashes without what is around it.
  *   pixels  of the page, `width` to a row
- *   widen   its width in parts of what it has
  */
 kn_code kn_ink_strip(struct kn_ink *strip, const uint8_t *pixels, int width, const struct kn_ink_line *line,
-                     double widen, struct kn_error *err);
+                     const struct kn_ink_shape *shape, struct kn_error *err);

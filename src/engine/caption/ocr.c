@@ -30,12 +30,26 @@ static const char *const folders[] = {
 // Pages are scaled to capitals of about 35 pixels, which is print of 12 points at this resolution.
 #define PAGE_DPI "300"
 
-// Width of upright letters on a strip, in parts of what they have: 0.75 doubles the errors. Those of italics, once set
-// upright, stand so close that blanks are lost: they need more than they have.
-#define UPRIGHT_WIDTH 0.8
-#define ITALIC_WIDTH 1.08
-// A line of which the least sure word is less sure is read again: 1 line in 15, and most of those misread upright.
-#define SURE 0.9
+// How a script's lines are read. `sure`: a line of which the least sure word is less sure is read again; in Latin
+// script 1 line in 12, and most of those misread; of ideographs Tesseract is never as sure.
+struct script {
+    struct kn_ink_shape upright, italic; // italic lines as they are once they are set upright
+    double sure;
+};
+// Latin networks take 36 rows, and want blanks a little wider than they are, for they lose those beside narrow letters
+// ("Iam"); twice as much more has them see doubtful words. Upright letters may be narrowed, at 0.75 errors grow.
+// Those of italics stand so close once they are upright that they need more than they have.
+static const struct script latin_script = {
+    .upright = {.height = 36, .margin = 3, .more_blank = 4, .widen = 0.8, .least = 5},
+    .italic = {.height = 36, .margin = 3, .more_blank = 4, .widen = 1.08, .least = 5},
+    .sure = 0.9,
+};
+// Those of Chinese take 48.
+static const struct script han_script = {
+    .upright = {.height = 48, .margin = 6, .widen = 0.8, .least = 3},
+    .italic = {.height = 48, .margin = 6, .widen = 0.8, .least = 3},
+    .sure = 0.6,
+};
 
 /* ---- the library ---- */
 static struct {
@@ -259,28 +273,34 @@ kn_code kn_ocr_language(const char *language, struct kn_arena *arena, const char
 }
 
 /* ---- reading ---- */
-// Languages in Latin script: their letters may be narrowed, and their networks are 36 pixels high; those of other
-// scripts are higher, and their characters are made of finer strokes.
+// Languages of which all are in one script.
 static const char latin[] = " eng fra deu spa ita por nld pol ces slk slv hrv bos ron hun swe dan nor fin est lav lit "
                             "isl gle cym eus cat glg sqi tur afr ind msa fil lat epo srp_latn ";
+static const char han[] = " chi_sim chi_tra ";
 
-static bool are_latin(const char *names)
+static bool are_all_of(const char *languages_of_script, const char *names)
 {
     for (const char *at = names; *at;) {
         char word[48];
         const size_t n = strcspn(at, "+");
         (void)snprintf(word, sizeof(word), " %.*s ", (int)n, at);
-        if (!strstr(latin, word))
+        if (!strstr(languages_of_script, word))
             return false;
         at += n + (at[n] == '+');
     }
     return true;
 }
 
+// NULL for others and mixtures: how these read strips nobody has measured.
+static const struct script *script_of(const char *names)
+{
+    return are_all_of(latin, names) ? &latin_script : are_all_of(han, names) ? &han_script : NULL;
+}
+
 struct kn_ocr {
-    TessBaseAPI *handle; // owned
-    TessPageSegMode mode; // that is set
-    bool reads_strips;    // its languages are all in Latin script
+    TessBaseAPI *handle;         // owned
+    TessPageSegMode mode;        // that is set
+    const struct script *script; // of all its languages; NULL: their lines are not read as strips
 };
 
 static void settings_make(TessBaseAPI *handle)
@@ -317,7 +337,7 @@ kn_code kn_ocr_new(struct kn_ocr **out_ocr, const char *names, struct kn_error *
         return kn_fail_as(err, KN_EUNSUP, "OcrLanguageMissing",
                           "Tesseract cannot load '%s' from '%s': install its packages again", names, model_folder());
     settings_make(ocr->handle);
-    ocr->reads_strips = are_latin(names);
+    ocr->script = script_of(names);
     ocr->mode = PSM_SINGLE_BLOCK;
     tess.set_mode(ocr->handle, ocr->mode);
     *out_ocr = KN_TAKE(ocr);
@@ -408,30 +428,50 @@ static kn_code lone_i_mend(struct reading *reading, struct kn_error *err)
     return KN_OK;
 }
 
+// The line begins with one letter and a blank, and so does what was read.
+static bool begins_as_shown(const struct reading *reading, const struct kn_ink *strip)
+{
+    const char *at = reading->text;
+    if (!strip->begins_with_letter || !*at)
+        return true;
+    for (at++; (*at & 0xC0) == 0x80;) // the rest of a character
+        at++;
+    return *at == ' ';
+}
+
+static bool is_better(const struct reading *reading, const struct reading *than, const struct kn_ink *strip)
+{
+    const bool fits = begins_as_shown(reading, strip);
+    return fits != begins_as_shown(than, strip) ? fits : reading->least > than->least;
+}
+
 /*
  * A line is read as a strip first, which Tesseract's network takes as it is: no search for letters, and narrower
  * than it was drawn unless it is italic, for the network's work grows with the width. Only when a word of it is in
- * doubt the line is read with all that Tesseract does, and the surer reading counts.
+ * doubt the line is read with all that Tesseract does, and the better reading counts.
  */
 static kn_code line_read(struct kn_ocr *ocr, const struct kn_ocr_page *page, const struct kn_ink_line *line,
                          struct reading *reading, struct kn_error *err)
 {
     kn_auto(kn_ink_clear) struct kn_ink strip = {0};
-    kn_auto(reading_clear) struct reading first = {0};
+    const struct script *script = ocr->script;
     kn_code rc = KN_OK;
-    if (ocr->reads_strips)
-        rc = kn_ink_strip(&strip, page->pixels, page->width, line, line->is_italic ? ITALIC_WIDTH : UPRIGHT_WIDTH,
+    if (script)
+        rc = kn_ink_strip(&strip, page->pixels, page->width, line, line->is_italic ? &script->italic : &script->upright,
                           err);
-    if (rc == KN_OK && strip.pixels)
-        rc = image_read(ocr, strip.pixels, strip.width, strip.height, PSM_RAW_LINE, &first, err);
-    if (rc == KN_OK && first.least < SURE)
-        rc = rows_read(ocr, page, line->top, line->bottom, PSM_SINGLE_LINE, reading, err);
-    if (rc == KN_OK && (!reading->text || first.least > reading->least)) {
-        reading_clear(reading);
-        *reading = first;
-        first = (struct reading){0};
+    if (rc != KN_OK || !strip.pixels)
+        return rc == KN_OK ? rows_read(ocr, page, line->top, line->bottom, PSM_SINGLE_LINE, reading, err) : rc;
+    rc = image_read(ocr, strip.pixels, strip.width, strip.height, PSM_RAW_LINE, reading, err);
+    if (rc == KN_OK && (reading->least < script->sure || !begins_as_shown(reading, &strip))) {
+        kn_auto(reading_clear) struct reading again = {0};
+        rc = rows_read(ocr, page, line->top, line->bottom, PSM_SINGLE_LINE, &again, err);
+        if (rc == KN_OK && is_better(&again, reading, &strip)) {
+            const struct reading worse = *reading;
+            *reading = again;
+            again = worse;
+        }
     }
-    return rc == KN_OK && strip.begins_with_stroke ? lone_i_mend(reading, err) : rc;
+    return rc == KN_OK && script == &latin_script && strip.begins_with_stroke ? lone_i_mend(reading, err) : rc;
 }
 
 // Adds what was read, as lines of their own; false when that is nothing.

@@ -168,6 +168,8 @@ static void small_text_is_made_larger(void **state)
     assert_true(ink.width > 400);
 }
 
+static const struct kn_ink_shape plain = {.height = 36, .margin = 3, .more_blank = 10, .widen = 1, .least = 3};
+
 static void a_strip_is_nothing_but_a_lines_ink(void **state)
 {
     (void)state;
@@ -178,12 +180,13 @@ static void a_strip_is_nothing_but_a_lines_ink(void **state)
     bars(&object, 10, 40, 0);
     bars(&object, 80, 40, 0);
     make(&ink, &object);
+    const struct kn_ink_shape shape = {.height = 36, .margin = 3, .widen = 0.5, .least = 3};
     const int ink_width = ink.width - 48; // without the page's margins
-    assert_int_equal(kn_ink_strip(&strip, ink.pixels, ink.width, &ink.lines[1], 0.5, NULL), KN_OK);
+    assert_int_equal(kn_ink_strip(&strip, ink.pixels, ink.width, &ink.lines[1], &shape, NULL), KN_OK);
     assert_non_null(strip.pixels);
-    assert_int_equal(strip.height, 36 + 2 * 4);
-    assert_in_range(strip.width, ink_width * 36 / 40 / 2 + 8 - 2, ink_width * 36 / 40 / 2 + 8 + 2);
-    assert_in_range(strip.pixels[strip.width * 20 + 5], 0, 128); // the first stem, behind the margin
+    assert_int_equal(strip.height, 36);
+    assert_in_range(strip.width, ink_width * 30 / 40 / 2 + 6 - 2, ink_width * 30 / 40 / 2 + 6 + 2);
+    assert_in_range(strip.pixels[strip.width * 20 + 4], 0, 128); // the first stem, behind the margin
     assert_int_equal(strip.pixels[0], 255);
 }
 
@@ -198,7 +201,7 @@ static void dots_are_no_strip(void **state)
     make(&ink, &object);
     for (int i = 0; i < ink.n_lines; i++) {
         kn_auto(kn_ink_clear) struct kn_ink strip = {0};
-        assert_int_equal(kn_ink_strip(&strip, ink.pixels, ink.width, &ink.lines[i], 1, NULL), KN_OK);
+        assert_int_equal(kn_ink_strip(&strip, ink.pixels, ink.width, &ink.lines[i], &plain, NULL), KN_OK);
         assert_null(strip.pixels);
     }
 }
@@ -224,7 +227,7 @@ static void strip_make(struct kn_ink *strip, const int (*strokes)[2], int n)
     for (int i = 0; i < n; x += strokes[i][0] + strokes[i][1], i++)
         for (int y = 10; y < 50; y++)
             memset(pixels + y * 400 + x, 0, (size_t)strokes[i][0]);
-    assert_int_equal(kn_ink_strip(strip, pixels, 400, &line, 1, NULL), KN_OK);
+    assert_int_equal(kn_ink_strip(strip, pixels, 400, &line, &plain, NULL), KN_OK);
     assert_non_null(strip->pixels);
 }
 
@@ -258,6 +261,63 @@ static void a_stroke_that_stands_alone_is_known(void **state)
     }
 }
 
+// A line that begins with a letter of 40 rows, which `letter` draws from column 10 on and rows 10 to 50; then words.
+static void beginning_is(void (*letter)(uint8_t *pixels), int end, bool is_stroke, bool is_letter)
+{
+    static uint8_t pixels[60 * 400];
+    const struct kn_ink_line line = {.top = 0, .bottom = 60};
+    kn_auto(kn_ink_clear) struct kn_ink strip = {0};
+    memset(pixels, 255, sizeof(pixels));
+    letter(pixels);
+    for (int i = 0; i < 4; i++)
+        for (int y = 10; y < 50; y++)
+            memset(pixels + y * 400 + end + 16 + 74 * i, 0, 70);
+    assert_int_equal(kn_ink_strip(&strip, pixels, 400, &line, &plain, NULL), KN_OK);
+    assert_int_equal(strip.begins_with_stroke, is_stroke);
+    assert_int_equal(strip.begins_with_letter, is_letter);
+}
+
+static void rectangle(uint8_t *pixels, int left, int top, int right, int bottom)
+{
+    for (int y = top; y < bottom; y++)
+        memset(pixels + y * 400 + left, 0, (size_t)(right - left));
+}
+
+static void draw_i(uint8_t *pixels)
+{
+    rectangle(pixels, 10, 10, 26, 14);
+    rectangle(pixels, 16, 10, 20, 40);
+    rectangle(pixels, 10, 36, 26, 40);
+}
+
+static void draw_l(uint8_t *pixels)
+{
+    rectangle(pixels, 10, 10, 14, 40);
+    rectangle(pixels, 10, 36, 26, 40);
+}
+
+static void draw_t(uint8_t *pixels)
+{
+    rectangle(pixels, 10, 10, 26, 14);
+    rectangle(pixels, 16, 10, 20, 40);
+}
+
+static void draw_1(uint8_t *pixels)
+{
+    rectangle(pixels, 11, 12, 18, 16);
+    rectangle(pixels, 16, 10, 20, 40);
+    rectangle(pixels, 10, 36, 26, 40);
+}
+
+static void an_i_with_serifs_is_known_among_letters(void **state)
+{
+    (void)state;
+    beginning_is(draw_i, 26, true, false);
+    beginning_is(draw_l, 26, false, true);
+    beginning_is(draw_t, 26, false, true);
+    beginning_is(draw_1, 26, false, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +333,7 @@ int main(void)
         cmocka_unit_test(nothing_is_nothing),
         cmocka_unit_test(blanks_between_words_are_widened_on_a_strip),
         cmocka_unit_test(a_stroke_that_stands_alone_is_known),
+        cmocka_unit_test(an_i_with_serifs_is_known_among_letters),
     };
     return cmocka_run_group_tests_name("engine/caption/bitmap_ink", tests, NULL, NULL);
 }

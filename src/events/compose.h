@@ -6,6 +6,7 @@
  * per group, then MediaConvertComplete; a job's receiver gets them in this order. A task makes one
  * message (task_notice.h). Kinds of jobs without events pass by.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -16,6 +17,7 @@
 struct kn_event_source {
     int64_t account_id; // UserId
     const char *region; // borrowed; NULL: ""
+    bool tells_content_alone; // messages of tasks have no envelope (task_notice.h)
     // Code and Message of a failed task (kn_wire_error_of_task()); NULL: none.
     void (*task_error)(const char *code_name, const char *reason, const char *message,
                        char out_code[64], char out_message[1024]);

@@ -182,16 +182,16 @@ static json_t *content_json(const struct kn_job *job, const json_t *request, con
                      "EventSourceId", "", "Sources", sources, "Targets", targets);
 }
 
-// malloc'd; NULL without memory.
-static char *envelope_text(const struct kn_job *job, const struct kn_event_source *source, const json_t *request,
+// The content in its envelope, or by itself; malloc'd, NULL without memory.
+static char *notice_text(const struct kn_job *job, const struct kn_event_source *source, const json_t *request,
                            const json_t *content)
 {
     char id[37], at[24];
     kn_id_uuid(id);
     (void)snprintf(at, sizeof(at), "%" PRId64, job->finished_us / 1000);
     kn_auto(kn_free) char *text = content ? kn_json_text(content) : NULL;
-    if (!text)
-        return NULL;
+    if (!text || source->tells_content_alone)
+        return KN_TAKE(text);
     json_auto_t *envelope =
         json_pack("{s:s, s:s, s:s, s:o, s:s, s:s}", "id", id, "source", "acs.imm", "type", EVENT, "subject",
                   json_sprintf("acs:imm:%s:%" PRId64 ":%s/" EVENT, source->region ? source->region : "",
@@ -221,7 +221,7 @@ kn_code kn_task_notice(struct kn_tx *tx, const struct kn_job *job, const struct 
         source->task_error(job->code, job->reason, job->message, code, message);
     end_trim(message);
     json_auto_t *content = content_json(job, request, result, code, message);
-    kn_auto(kn_free) char *text = envelope_text(job, source, request, content);
+    kn_auto(kn_free) char *text = notice_text(job, source, request, content);
     if (!text)
         return kn_fail(err, KN_ENOMEM, "no memory for the message of task '%s'", job->id);
     const struct kn_event event = {.name = EVENT,

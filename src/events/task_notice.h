@@ -1,7 +1,8 @@
 #pragma once
 /*
  * The message at a task's end (spec 08, section 6): an envelope whose `content` is JSON again, as text. The
- * topic that the request named hears of it; other subscribers do not.
+ * topic that the request named hears of it; other subscribers do not. The service may be told to leave the
+ * envelope out, as the vendor did in 2024.
  */
 #include <jansson.h>
 

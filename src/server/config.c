@@ -60,6 +60,8 @@ static const struct setting settings[] = {
      INT64_C(1) << 40},
     {"keep_jobs_days", NUMBER, "30", "N", "finished jobs are forgotten after this", 1, 36500},
     {"keep_tasks_days", NUMBER, "7", "N", "IMM's tasks after this", 1, 36500},
+    {"imm_message", TEXT, "envelope", "envelope|content", "IMM's message in the envelope of events, or, as in 2024, "
+     "without", 0, 0},
     {"keep_events_days", NUMBER, "7", "N", "acknowledged events likewise", 1, 36500},
     {"job_memory_mb", NUMBER, "8192", "N", "a job that needs more is stopped, and says so", 64,
      INT64_C(1) << 30},
@@ -354,6 +356,7 @@ static kn_code struct_fill(struct kn_config *config, const struct said said[N_SE
     config->tls_key = text_of(said, "tls_key");
     config->worker_program = text_of(said, "worker_program");
     config->max_queued_jobs = number_of(said, "max_queued_jobs", 0);
+    config->imm_message = text_of(said, "imm_message");
     config->keep_jobs_days = number_of(said, "keep_jobs_days", 0);
     config->keep_tasks_days = number_of(said, "keep_tasks_days", 0);
     config->keep_events_days = number_of(said, "keep_events_days", 0);
@@ -372,6 +375,9 @@ static kn_code struct_fill(struct kn_config *config, const struct said said[N_SE
     if (config->tls && strcmp(config->tls, "auto") != 0)
         return kn_fail(err, KN_EINVAL, "%s is '%s'; the only value known is 'auto'",
                        at(said, "tls")->where, config->tls);
+    if (strcmp(config->imm_message, "envelope") != 0 && strcmp(config->imm_message, "content") != 0)
+        return kn_fail(err, KN_EINVAL, "%s is '%s', neither 'envelope' nor 'content'", at(said, "imm_message")->where,
+                       config->imm_message);
     if (!config->tls_cert != !config->tls_key)
         return kn_fail(err, KN_EINVAL, "tls_cert and tls_key belong together; only one is given");
     return KN_OK;

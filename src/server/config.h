@@ -28,6 +28,7 @@ struct kn_config {
     const char *storage_key_id, *storage_key_secret, *storage_key_token; // NULL when not given
     int n_workers;
     const char *public_api, *public_oss, *public_mns; // NULL: the listeners
+    const char *imm_message; // "envelope" or "content"
     const char *region;
     const char *account_id;
     const char *const *allow_url_hosts;

@@ -146,6 +146,7 @@ static kn_code records_open(struct kn_service *s, const struct kn_config *config
     (void)kn_parse_int(config->account_id, 1, INT64_MAX, &account); // checked by config.c
     s->event_source = (struct kn_event_source){.account_id = account,
                                                .region = config->region,
+                                               .tells_content_alone = strcmp(config->imm_message, "content") == 0,
                                                .task_error = kn_wire_error_of_task,
                                                .wire_error = wire_error};
     kn_jobs_set_hook(s->jobs, on_job, s);

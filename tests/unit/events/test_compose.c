@@ -30,10 +30,13 @@ static void task_error(const char *code_name, const char *reason, const char *me
     (void)kn_copy(out_message, 1024, message);
 }
 
+static bool tells_content_alone; // of the next job
+
 static kn_code hook_tx(struct kn_tx *tx, void *context, struct kn_error *err)
 {
     struct kn_event_source source = {
-        .account_id = 1000000000000001, .region = "cn-beijing", .task_error = task_error};
+        .account_id = 1000000000000001, .region = "cn-beijing", .task_error = task_error,
+        .tells_content_alone = tells_content_alone};
     return kn_events_on_job(tx, context, &source, err);
 }
 
@@ -193,6 +196,22 @@ static void a_tasks_end_is_told_with_its_files(void **state)
     assert_true(json_is_null(json_object_get(json_array_get(targets, 1), "Subtitle")));
 }
 
+static void a_service_may_leave_the_envelope_out(void **state)
+{
+    (void)state;
+    struct kn_job job = task_job();
+    (void)kn_copy(job.id, sizeof(job.id), "ddb1ee28c4c942a79f543b8eadcb0b1f");
+    json_t *events[8];
+    tells_content_alone = true;
+    assert_int_equal(events_of(&job, events, 8), 1);
+    tells_content_alone = false;
+    assert_null(json_object_get(events[0], "content"));
+    assert_string_equal(kn_json_get(events[0], "TaskType", ""), "MediaConvert");
+    assert_string_equal(kn_json_get(events[0], "Status", ""), "Succeeded");
+    assert_int_equal(json_array_size(json_object_get(events[0], "Targets")), 3);
+    forget(events, 1);
+}
+
 static void a_failed_task_says_why(void **state)
 {
     (void)state;
@@ -239,6 +258,7 @@ int main(void)
         cmocka_unit_test(a_finished_conversion_tells_of_outputs_groups_and_itself),
         cmocka_unit_test(a_running_job_and_one_nobody_listens_to_make_none),
         cmocka_unit_test(a_tasks_end_is_told_with_its_files),
+        cmocka_unit_test(a_service_may_leave_the_envelope_out),
         cmocka_unit_test(a_failed_task_says_why),
         cmocka_unit_test(a_task_that_names_no_topic_tells_nobody),
         cmocka_unit_test(a_tasks_id_is_its_jobs),

@@ -14,7 +14,7 @@ import RPCClient from '@alicloud/pop-core';
 import teaUtil from '@alicloud/tea-util';
 import OSS from 'ali-oss';
 
-import { makeFilm, probe } from './support/media.mjs';
+import { makeClip, makeFilm, probe } from './support/media.mjs';
 import { root, startKinora, until } from './support/server.mjs';
 
 const account = '1000000000000001';
@@ -264,6 +264,35 @@ describe('around a task', () => {
     await writeFile(`${folder}/side.mkv`, (await oss.get('side/film.mkv')).content);
     const { streams } = await probe(`${folder}/side.mkv`);
     assert.ok(streams.some((s) => s.type === 'subtitle' && s.language === 'deu'), JSON.stringify(streams));
+  });
+
+  test('parts of several films are joined, with the tracks that are chosen', async () => {
+    await makeClip(`${folder}/head.mp4`, { seconds: 2, languages: ['eng'], size: '160x120' });
+    await makeClip(`${folder}/main.mp4`, { seconds: 3, languages: ['zho', 'eng', 'jpn'], size: '320x180' });
+    for (const name of ['head', 'main']) await oss.put(`parts/${name}.mp4`, `${folder}/${name}.mp4`);
+    const { TaskId } = await call('CreateMediaConvertTask', {
+      ProjectName: project, AlignmentIndex: 1,
+      Sources: [{ URI: `oss://${bucket}/parts/head.mp4`, Duration: 1, DisableAudio: true },
+        { URI: `oss://${bucket}/parts/main.mp4`, StartTime: 1, Duration: 1.5 }],
+      Targets: [
+        { URI: `oss://${bucket}/parts/all`, Container: 'mp4', Video: { TranscodeVideo: { Codec: 'h264', BFrames: 0 } },
+          Audio: { Stream: [101], TranscodeAudio: { Codec: 'aac', Quality: 40 } } },
+        { URI: `oss://${bucket}/parts/mixed`, Container: 'flac', Audio: { FilterAudio: { Mixing: true },
+          TranscodeAudio: { Codec: 'flac', BitsPerSample: 24 } } },
+        { URI: `oss://${bucket}/parts/list`, Container: 'ts', Segment: { Format: 'hls', Duration: 1, StartNumber: 5 },
+          Video: { TranscodeVideo: { Codec: 'h264' } }, Audio: { DisableAudio: true } },
+      ],
+    });
+    const task = await finished(TaskId);
+    assert.equal(task.Status, 'Succeeded', task.Message);
+    for (const name of ['all.mp4', 'mixed.flac'])
+      await writeFile(`${folder}/${name}`, (await oss.get(`parts/${name}`)).content);
+    const all = await probe(`${folder}/all.mp4`), mixed = await probe(`${folder}/mixed.flac`);
+    assert.deepEqual(all.streams.filter((s) => s.type === 'audio').map((s) => s.language), ['zho', 'eng', 'jpn']);
+    assert.equal(all.streams[0].width, 320);
+    for (const { duration } of [all, mixed]) assert.ok(Math.abs(duration - 2.5) < 0.1, `${duration} s`);
+    assert.equal(mixed.streams.length, 1);
+    assert.match(await text('parts/list.m3u8'), /#EXT-X-MEDIA-SEQUENCE:5\n[^]*list-00005\.ts[^]*list-00007\.ts/);
   });
 
   test('what was delivered is in the ledger', async () => {

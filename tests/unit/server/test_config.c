@@ -87,6 +87,8 @@ static void complaints_name_the_setting_and_its_place(void **state)
     assert_string_equal(err.message, "there is no option '--wrokers'");
     assert_int_equal(LOAD(&c, &err, "--listen"), KN_EINVAL);
     assert_string_equal(err.message, "'--listen' needs a value");
+    assert_int_equal(LOAD(&c, &err, "--imm-message", "plain"), KN_EINVAL);
+    assert_string_equal(err.message, "--imm-message is 'plain', neither 'envelope' nor 'content'");
     write_yaml("wrokers: 3\n");
     assert_int_equal(LOAD(&c, &err), KN_EINVAL);
     assert_non_null(strstr(err.message, "kinora.yaml"));

@@ -184,7 +184,7 @@ static json_t *content_json(const struct kn_job *job, const json_t *request, con
 
 // The content in its envelope, or by itself; malloc'd, NULL without memory.
 static char *notice_text(const struct kn_job *job, const struct kn_event_source *source, const json_t *request,
-                           const json_t *content)
+                         const json_t *content)
 {
     char id[37], at[24];
     kn_id_uuid(id);

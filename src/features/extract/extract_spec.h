@@ -21,8 +21,9 @@
  *                          {"Kind": "extract", "Item": "ExtractSubtitleImage", "Seconds"} ] }   what was delivered
  * A film has a row for each stream, with "StreamIndex", "ContainerIndex", "CodecName", "Title", "Default",
  * "Forced" (also when every one of its cues is), "HearingImpaired", "Channel" (CC1-CC4); what failed has "Code" and
- * "Message"; "MayHaveMore" is true when the film was listed without a look at all of it. "ForcedCues" counts those that are forced by themselves, if there are any. One
- * made of pictures also has "Pictures", "Unread" (those of which nothing could be read) and "Confidence", 0 to 1.
+ * "Message"; "MayHaveMore" is true when the film was listed without a look at all of it. "ForcedCues" counts those that
+ * are forced by themselves, if there are any. One made of pictures also has "Pictures", "Unread" (those of which
+ * nothing could be read) and "Confidence", 0 to 1.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -166,6 +166,19 @@ static const char *stream_end(struct stream *stream)
     return kn_buf_text(&said);
 }
 
+// What was sent and then a row of codes is one caption of one line.
+static void assert_row_becomes(struct stream *stream, struct sender *sender, const char *codes, const char *expected)
+{
+    char line[256];
+    (void)snprintf(line, sizeof(line), "1000-2000 %s", expected);
+    send_text(sender, PAGE, 22, codes);
+    send_header(sender, 0x8FF, 0, true);
+    stream_send(stream, 1000, sender);
+    stream_page(stream, 2000, NULL, NULL);
+    assert_string_equal(stream_end(stream), line);
+    kn_cue_list_clear(&stream->list);
+}
+
 static void assert_one_line(const char *language, unsigned national, const uint32_t *triplets, size_t n_triplets,
                             const char *codes, const char *expected)
 {
@@ -175,14 +188,7 @@ static void assert_one_line(const char *language, unsigned national, const uint3
     send_header(&sender, PAGE, national, true);
     if (n_triplets)
         send_triplets(&sender, PAGE, 26, triplets, n_triplets);
-    send_text(&sender, PAGE, 22, codes);
-    send_header(&sender, 0x8FF, 0, true);
-    stream_send(&stream, 1000, &sender);
-    stream_page(&stream, 2000, NULL, NULL);
-    char line[256];
-    (void)snprintf(line, sizeof(line), "1000-2000 %s", expected);
-    assert_string_equal(stream_end(&stream), line);
-    kn_cue_list_clear(&stream.list);
+    assert_row_becomes(&stream, &sender, codes, expected);
 }
 
 /* ---- tests ---- */
@@ -313,14 +319,7 @@ static void assert_set(unsigned row, unsigned designation, unsigned national, co
     send_header(&sender, PAGE, national, true);
     if (row == 28)
         send_triplets(&sender, PAGE, 28, set, 2);
-    send_text(&sender, PAGE, 22, codes);
-    send_header(&sender, 0x8FF, 0, true);
-    stream_send(&stream, 1000, &sender);
-    stream_page(&stream, 2000, NULL, NULL);
-    char line[256];
-    (void)snprintf(line, sizeof(line), "1000-2000 %s", expected);
-    assert_string_equal(stream_end(&stream), line);
-    kn_cue_list_clear(&stream.list);
+    assert_row_becomes(&stream, &sender, codes, expected);
 }
 
 // EN 300 706, tables 32, 33 and 36.

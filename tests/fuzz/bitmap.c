@@ -16,9 +16,30 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
+static volatile unsigned kept; // so that pixels are read
+
+static void pixels_read(const struct kn_ink *ink)
+{
+    for (size_t k = 0; k < (size_t)ink->width * (size_t)ink->height; k++)
+        kept = kept + ink->pixels[k];
+}
+
+static void strips_check(const struct kn_ink *ink)
+{
+    static const struct kn_ink_shape shapes[] = {
+        {.height = 36, .margin = 3, .more_blank = 4, .widen = 1.08, .least = 5},
+        {.height = 48, .margin = 6, .widen = 0.8, .least = 3},
+    };
+    for (int i = 0; i < ink->n_lines; i++)
+        for (size_t k = 0; k < KN_COUNT(shapes); k++) {
+            kn_auto(kn_ink_clear) struct kn_ink strip = {0};
+            if (kn_ink_strip(&strip, ink->pixels, ink->width, &ink->lines[i], &shapes[k], NULL) == KN_OK && strip.pixels)
+                pixels_read(&strip);
+        }
+}
+
 static void picture_check(struct kn_bitmap *bitmap)
 {
-    static volatile unsigned kept; // so that the pixels are read
     assert(bitmap->n_objects > 0 && bitmap->end_us > bitmap->start_us);
     for (int i = 0; i < bitmap->n_objects; i++) {
         kn_auto(kn_ink_clear) struct kn_ink ink = {0};
@@ -27,8 +48,8 @@ static void picture_check(struct kn_bitmap *bitmap)
             kn_ink_make(&ink, &bitmap->objects[i], NULL) != KN_OK || !ink.pixels)
             continue;
         assert(ink.n_lines > 0 && ink.n_lines <= KN_MAX_INK_LINES);
-        for (size_t k = 0; k < (size_t)ink.width * (size_t)ink.height; k++)
-            kept = kept + ink.pixels[k];
+        pixels_read(&ink);
+        strips_check(&ink);
     }
     kn_bitmap_clear(bitmap);
 }

@@ -140,9 +140,9 @@ class Service:
         return next(iter(children_of(self.process.pid)), None)
 
     def children(self):
-        """Those that have a job: one more is forked ahead and waits."""
+        """Those that have a job. One more is forked ahead and waits; when it is just born it still has the nursery's name."""
         nursery = self.nursery()
-        return [pid for pid in children_of(nursery) if name_of(pid) != "kinora-spare"] if nursery else []
+        return [pid for pid in children_of(nursery) if name_of(pid) == "kinora-job"] if nursery else []
 
     def resident_mib(self):
         with open(f"/proc/{self.process.pid}/statm") as statm:

@@ -37,22 +37,13 @@ static const char *tag_find(const char *at, const char *end, const char *name)
     return end;
 }
 
-// The next block behind `block`; false behind the last.
-static bool block_next(struct part *block, const char *end)
+// The part behind `part`, to where the next of its tag begins; false behind the last.
+static bool part_next(struct part *part, const char *end, const char *name)
 {
-    block->from = block->end;
-    if (block->from >= end)
+    part->from = part->end;
+    if (part->from >= end)
         return false;
-    block->end = tag_find(block->from + 1, end, "SYNC");
-    return true;
-}
-
-static bool paragraph_next(struct part *paragraph, const char *end)
-{
-    paragraph->from = paragraph->end;
-    if (paragraph->from >= end)
-        return false;
-    paragraph->end = tag_find(paragraph->from + 1, end, "P");
+    part->end = tag_find(part->from + 1, end, name);
     return true;
 }
 
@@ -159,9 +150,9 @@ size_t kn_sami_classes(const char *text, size_t n, struct kn_sami_class out[KN_M
     const struct part head = {text, tag_find(text, end, "SYNC")};
     struct part block = {.end = head.end};
     size_t n_classes = 0;
-    while (block_next(&block, end)) {
+    while (part_next(&block, end, "SYNC")) {
         struct part paragraph = {.end = tag_find(block.from, block.end, "P")};
-        while (paragraph_next(&paragraph, block.end)) {
+        while (part_next(&paragraph, block.end, "P")) {
             char name[32];
             size_t i = 0;
             class_read(paragraph, name);
@@ -184,14 +175,14 @@ void kn_sami_keep(struct kn_buf *out, const char *text, size_t n, const char *cl
     const char *end = text + n;
     struct part block = {.end = tag_find(text, end, "SYNC")};
     kn_buf_add(out, text, (size_t)(block.end - text));
-    while (block_next(&block, end)) {
+    while (part_next(&block, end, "SYNC")) {
         struct part paragraph = {.end = tag_find(block.from, block.end, "P")};
         // Text before the first paragraph is everybody's; a SYNC with nothing for this class does not exist for it.
         const struct part open = {block.from, paragraph.end};
         bool is_written = paragraph.end == block.end || is_seen(open);
         if (is_written)
             kn_buf_add(out, open.from, (size_t)(open.end - open.from));
-        while (paragraph_next(&paragraph, block.end)) {
+        while (part_next(&paragraph, block.end, "P")) {
             char name[32];
             class_read(paragraph, name);
             if (name[0] && !kn_equal_nocase(name, class_name))

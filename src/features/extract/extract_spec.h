@@ -5,7 +5,8 @@
  *   { "Sources": [ {"Uri", "Target", "TargetMany", "Language"} ],   targets may hold {autoext}, {streamindex};
  *                                                    TargetMany: instead of Target when a film gives several
  *     "Format": "srt"|"webvtt"|"ass",
- *     "ListOnly": false, "Streams": [0, 2], "ForcedOnly": false, "ClosedOnly": false,   these and the next two for films
+ *     "ListOnly": false, "Streams": [0, 2], "ForcedOnly": false, "ClosedOnly": false,   these and the next two for
+ *                                                    films; ListOnly and Streams for all, SAMI has several streams
  *     "IgnoreMissing": false,                        numbers in Streams that the film does not have
  *     "LookEverywhere": false,                       for streams and closed captions that begin late
  *     "ShiftUs": 0, "Scale": 1.0, "RemoveHearingImpaired": false,
